@@ -1,0 +1,1 @@
+"""Electron microscopy of nanoparticles as Dagster data assets: from micrographs to population statistics."""

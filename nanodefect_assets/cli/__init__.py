@@ -1,0 +1,118 @@
+"""The few verbs that Dagster's own command line lacks."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from nanodefect_assets.domain.refusal import Refusal
+
+if TYPE_CHECKING:
+    from nanodefect_assets.stores.home import Home
+
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+class _Commands(click.Group):
+    """Says what went wrong with a user's input in one line, without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except Refusal as refusal:
+            raise click.ClickException(str(refusal)) from refusal
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="NANODEFECT_HOME",
+    default=Path("data"),
+    show_default=True,
+    help="Folder that holds everything (environment: NANODEFECT_HOME).",
+)
+@click.version_option(package_name="nanodefect-assets")
+@click.pass_context
+def main(ctx: click.Context, home: Path) -> None:
+    """Electron microscopy of nanoparticles: from a folder of micrographs to particles in SQL."""
+    from nanodefect_assets.stores.home import Home
+
+    ctx.obj = Home(home.absolute())
+
+
+@main.command("new-batch")
+@click.argument("folder", type=_FOLDER)
+@click.option("--batch", help="Id of the batch; the folder's name if not given.")
+@click.option("--print", "only_print", is_flag=True, help="Print it; write nothing.")
+def new_batch(folder: Path, batch: str | None, only_print: bool) -> None:
+    """Write a commented batch.yaml for FOLDER, filling in what its files say of themselves."""
+    from nanodefect_assets.stores.new_batch import draft_batch_yaml
+
+    path = folder / "batch.yaml"
+    text = draft_batch_yaml(folder, batch)
+    if only_print:
+        click.echo(text)
+        return
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise click.ClickException(
+            f"{path} is there already, and is never overwritten. See it new with --print."
+        ) from error
+    click.echo(f"Wrote {path}. Read it, fill in what it asks for, then: nanodefect ingest {folder}")
+
+
+@main.command()
+@click.argument("folders", type=_FOLDER, nargs=-1, required=True)
+@click.pass_obj
+def ingest(home: "Home", folders: tuple[Path, ...]) -> None:
+    """Take in the batch in each of FOLDERS and make everything of it, without a running user interface."""
+    from nanodefect_assets.cli.ingest import ingest_folders
+
+    ingest_folders(home, folders)
+
+
+@main.command()
+@click.argument("query")
+@click.option("--format", "style", type=click.Choice(["table", "csv", "parquet"]), default="table", show_default=True)
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; standard output if not given."
+)
+@click.pass_obj
+def sql(home: "Home", query: str, style: str, out: Path | None) -> None:
+    """Ask the warehouse a question in SQL; it is only read."""
+    from nanodefect_assets.cli.query import answer
+
+    answer(home, query, style, out)
+
+
+@main.command()
+@click.pass_obj
+def status(home: "Home") -> None:
+    """Say what is there and what is missing, and end runs whose process is gone."""
+    from nanodefect_assets.cli.status import show_status
+
+    show_status(home)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=3000, show_default=True, help="Port of Dagster.")
+@click.option("--mlflow-port", default=5000, show_default=True, help="Port of MLflow.")
+@click.pass_obj
+def ui(home: "Home", host: str, port: int, mlflow_port: int) -> None:
+    """Run Dagster (with its sensors) and MLflow until interrupted."""
+    from nanodefect_assets.cli.servers import run_servers
+
+    run_servers(home, host, port, mlflow_port)
+
+
+@main.command()
+@click.pass_obj
+def demo(home: "Home") -> None:
+    """Simulate two batches, take them in, and show what came of them."""
+    from nanodefect_assets.cli.demo import run_demo
+
+    run_demo(home)

@@ -1,0 +1,56 @@
+"""`nanodefect status`."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from nanodefect_assets.stores.home import Home
+
+if TYPE_CHECKING:
+    from dagster import RunsFilter
+
+
+def show_status(home: Home) -> None:
+    """Say which batches are there, which samples are unfinished, what is refused and which runs were dead."""
+    from nanodefect_assets.defs.cells import unfinished_cells
+    from nanodefect_assets.defs.instance import open_instance
+    from nanodefect_assets.defs.reaper import end_dead_runs
+    from nanodefect_assets.stores.intake import accepted_batches, current_manifest
+
+    click.echo(f"Home       {home.root}")
+    with open_instance(home) as instance:
+        ended = end_dead_runs(instance, home)
+        active = instance.get_runs_count(_active_filter())
+    click.echo(f"Runs       {active} at work, {len(ended)} ended now because their process was gone")
+    batches = accepted_batches(home)
+    click.echo(f"Batches    {len(batches)} accepted")
+    for batch in batches:
+        manifest = current_manifest(home, batch)
+        if manifest is None:
+            continue
+        missing = unfinished_cells(home, manifest)
+        state = (
+            f"{len(missing)} to be made: {', '.join(str(place.aliquot) for place in missing)}"
+            if missing
+            else "finished"
+        )
+        click.echo(
+            f"  {batch} {manifest.revision}: {len(manifest.files)} files, {len(manifest.refused)} refused, "
+            f"{len(manifest.cells())} samples, {state}"
+        )
+    waiting = sorted(path.name for path in home.landing.iterdir() if path.is_dir() and path.name not in batches)
+    click.echo(f"Landing    {len(waiting)} folders not accepted{': ' if waiting else ''}{', '.join(waiting)}")
+    refused = sorted(home.quarantine.glob("*/*/reason.json"))
+    click.echo(f"Quarantine {len(refused)} refusals{', the last: ' if refused else ''}{refused[-1] if refused else ''}")
+    if home.warehouse.exists():
+        age = datetime.now(UTC) - datetime.fromtimestamp(home.warehouse.stat().st_mtime, UTC)
+        click.echo(f"Warehouse  {home.warehouse}, published {str(age).split('.')[0]} ago")
+    else:
+        click.echo("Warehouse  not published yet")
+
+
+def _active_filter() -> "RunsFilter":
+    from dagster import DagsterRunStatus, RunsFilter
+
+    return RunsFilter(statuses=[DagsterRunStatus.QUEUED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED])

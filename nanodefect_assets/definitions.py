@@ -1,0 +1,45 @@
+"""The code location: every asset, job, sensor and schedule."""
+
+import dagster as dg
+
+from nanodefect_assets.defs.hrtem.mask_scores import mask_scores
+from nanodefect_assets.defs.hrtem.particles import particles
+from nanodefect_assets.defs.hrtem.segmentation import segmentation
+from nanodefect_assets.defs.jobs import JOBS
+from nanodefect_assets.defs.logs import plain_console
+from nanodefect_assets.defs.population.size_distribution import size_distribution
+from nanodefect_assets.defs.population.warehouse import warehouse
+from nanodefect_assets.defs.resources import Compute, HomeResource
+from nanodefect_assets.defs.samples.annotations import annotations
+from nanodefect_assets.defs.samples.intake import intake
+from nanodefect_assets.defs.samples.manifest import manifest
+from nanodefect_assets.defs.samples.micrographs import micrographs
+from nanodefect_assets.defs.schedules import SCHEDULES
+from nanodefect_assets.defs.sensors import SENSORS
+from nanodefect_assets.defs.tracking import Tracking
+
+ASSETS = (
+    intake,
+    manifest,
+    micrographs,
+    annotations,
+    segmentation,
+    mask_scores,
+    particles,
+    size_distribution,
+    warehouse,
+)
+
+defs = dg.Definitions(
+    assets=ASSETS,
+    jobs=JOBS,
+    sensors=SENSORS,
+    schedules=SCHEDULES,
+    resources={
+        "home": HomeResource.configure_at_launch(),
+        "compute": Compute.configure_at_launch(),
+        "tracking": Tracking.configure_at_launch(),
+    },
+    executor=dg.in_process_executor,
+    loggers={"console": plain_console},
+)

@@ -1,0 +1,1 @@
+"""Dagster and nothing else: thin assets, partitions, resources, jobs, automation and checks."""

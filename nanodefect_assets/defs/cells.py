@@ -1,0 +1,47 @@
+"""Which samples still have to be made."""
+
+from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.keys import Place
+from nanodefect_assets.domain.manifest import Manifest
+from nanodefect_assets.stores.generations import current_generation, is_up_to_date
+from nanodefect_assets.stores.home import Home
+from nanodefect_assets.stores.manifests import SAMPLE_MANIFEST, write_sample_manifest
+
+MANIFEST = AssetName(group="samples", noun="manifest")
+LAST_ASSETS = (
+    AssetName(group="hrtem", noun="particles"),
+    AssetName(group="hrtem", noun="mask_scores"),
+)
+"""The ends of the per-sample graph: what a sample that is finished has."""
+
+
+def sample_manifest(manifest: Manifest, aliquot: str) -> Manifest:
+    """Return the part of a batch's manifest that one sample is made from.
+
+    It does not change when another aliquot of the batch does.
+    """
+    return manifest.model_copy(
+        update={
+            "revision": "",
+            "fingerprint": "",
+            "aliquots": (aliquot,),
+            "files": manifest.files_of(aliquot),
+            "refused": (),
+            "conditions": (),
+        }
+    )
+
+
+def unfinished_cells(home: Home, manifest: Manifest) -> tuple[Place, ...]:
+    """Return the samples of a batch that were not made, or were made from another manifest."""
+    return tuple(place for place in manifest.cells() if not _is_finished(home, manifest, place))
+
+
+def _is_finished(home: Home, manifest: Manifest, place: Place) -> bool:
+    made = current_generation(home, MANIFEST, place)
+    if made is None or place.aliquot is None:
+        return False
+    wanted = write_sample_manifest(sample_manifest(manifest, place.aliquot))
+    if (made.folder / SAMPLE_MANIFEST).read_text() != wanted:
+        return False
+    return all(is_up_to_date(home, asset, place) for asset in LAST_ASSETS)

@@ -1,0 +1,101 @@
+"""Taking in a batch without a running user interface: the same jobs that the sensors ask for, one after the other."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from nanodefect_assets.defs.cells import unfinished_cells
+from nanodefect_assets.defs.jobs import ACCEPT_BATCH, MAKE_SAMPLE, PUBLISH, SUMMARISE_BATCH
+from nanodefect_assets.defs.partitions import register_batch, register_places, sample_key
+from nanodefect_assets.defs.sensors import landing_tags
+from nanodefect_assets.domain.keys import Place
+from nanodefect_assets.domain.manifest import Manifest
+from nanodefect_assets.stores.home import Home
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingested:
+    """What came of a batch.
+
+    Attributes
+    ----------
+    manifest : Manifest or None
+        What was accepted; None if the batch was refused.
+    made, failed : tuple of Place
+        Samples that were made now, and samples whose run failed.
+    trouble : tuple of str
+        What failed, in words.
+    """
+
+    manifest: Manifest | None
+    made: tuple[Place, ...] = ()
+    failed: tuple[Place, ...] = ()
+    trouble: tuple[str, ...] = ()
+
+
+def ingest_batch(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    home: Home,
+    folder: Path,
+    say: Callable[[str], None],
+) -> Ingested:
+    """Accept the batch in `folder`, make its samples and statistics, and publish the warehouse."""
+    from nanodefect_assets.stores.batch_yaml import read_batch_yaml
+    from nanodefect_assets.stores.intake import current_manifest
+
+    folder = folder.resolve()
+    spec, _ = read_batch_yaml(folder / "batch.yaml")
+    register_batch(instance, spec.batch)
+    say(f"Accepting {spec.batch} from {folder}")
+    result = _run(definitions, instance, ACCEPT_BATCH, spec.batch, source=folder, tags=landing_tags(folder))
+    if not result.success:
+        return Ingested(manifest=None, trouble=_failures(result))
+    manifest = current_manifest(home, spec.batch)
+    if manifest is None:
+        raise RuntimeError(f"Expected an accepted revision of {spec.batch} after its intake. Got none.")
+    cells = unfinished_cells(home, manifest)
+    register_places(instance, cells)
+    failed, trouble = [], []
+    for n, place in enumerate(cells):
+        say(f"Sample {n + 1} of {len(cells)}: {place.sample}")
+        result = _run(definitions, instance, MAKE_SAMPLE, sample_key(place))
+        if not result.success:
+            failed.append(place)
+            trouble += _failures(result)
+    for job, key in ((SUMMARISE_BATCH, spec.batch), (PUBLISH, None)):
+        result = _run(definitions, instance, job, key)
+        trouble += _failures(result)
+    made = tuple(place for place in cells if place not in failed)
+    return Ingested(manifest=manifest, made=made, failed=tuple(failed), trouble=tuple(trouble))
+
+
+def _run(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    job: str,
+    partition_key: str | None,
+    *,
+    source: Path | None = None,
+    tags: dict[str, str] | None = None,
+) -> dg.ExecuteInProcessResult:
+    config = {} if source is None else {"ops": {"samples__intake": {"config": {"source": str(source)}}}}
+    return definitions.resolve_job_def(job).execute_in_process(
+        instance=instance, partition_key=partition_key, run_config=config, tags=tags, raise_on_error=False
+    )
+
+
+def _failures(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:
+    """Return why the steps of a run failed, in the words of their errors."""
+    lines = []
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        failure = event.step_failure_data
+        user = failure.user_failure_data
+        error = failure.error
+        text = user.description if user is not None and user.description else (error.message if error else "failed")
+        if error is not None and error.cause is not None and user is None:
+            text = error.cause.message
+        lines.append(f"{event.step_key}: {str(text).strip()}".replace("__", "/"))
+    return tuple(lines)

@@ -1,0 +1,45 @@
+"""The Dagster instance of a home: its settings, and opening it outside Dagster's own processes."""
+
+import os
+
+import dagster as dg
+
+from nanodefect_assets.stores.files import write_atomically
+from nanodefect_assets.stores.home import Home
+
+_SETTINGS = """\
+# Settings of Dagster for this home. Written once; yours to change.
+# Two runs at once, since SQLite fails under many; for more, set up PostgreSQL (README, "A larger machine").
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+  pools:
+    default_limit: 1
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 300
+  free_slots_after_run_end_seconds: 60
+# Runs whose process died are tried again; runs that failed with a reason are not.
+run_retries:
+  enabled: true
+  max_retries: 2
+  retry_on_asset_or_op_failure: false
+telemetry:
+  enabled: false
+"""
+
+
+def prepare_instance(home: Home) -> None:
+    """Write the settings of a home's Dagster instance if there are none, and point this process at it."""
+    home.prepare()
+    settings = home.dagster / "dagster.yaml"
+    if not settings.exists():
+        write_atomically(settings, _SETTINGS.encode())
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+    os.environ["NANODEFECT_HOME"] = str(home.root)
+
+
+def open_instance(home: Home) -> dg.DagsterInstance:
+    """Open the Dagster instance of a home."""
+    prepare_instance(home)
+    return dg.DagsterInstance.get()

@@ -1,0 +1,45 @@
+"""Jobs that people and sensors ask for."""
+
+import dagster as dg
+
+ACCEPT_BATCH = "accept_batch"
+MAKE_SAMPLE = "make_sample"
+MAKE_SAMPLE_FAST = "make_sample_fast"
+SUMMARISE_BATCH = "summarise_batch"
+PUBLISH = "publish_warehouse"
+
+per_sample = dg.AssetSelection.assets(
+    ["samples", "manifest"],
+    ["samples", "micrographs"],
+    ["samples", "annotations"],
+    ["hrtem", "segmentation"],
+    ["hrtem", "mask_scores"],
+    ["hrtem", "particles"],
+)
+
+accept_batch = dg.define_asset_job(
+    ACCEPT_BATCH,
+    selection=dg.AssetSelection.assets(["samples", "intake"]),
+    description="Accept a batch from the landing folder.",
+)
+make_sample = dg.define_asset_job(
+    MAKE_SAMPLE, selection=per_sample, description="Everything of one sample, from its files to its particles."
+)
+make_sample_fast = dg.define_asset_job(
+    MAKE_SAMPLE_FAST,
+    selection=per_sample,
+    config={"resources": {"home": {"config": {"run_size": "fast"}}}},
+    description="The same for the first four micrographs of a sample: for trying settings.",
+)
+summarise_batch = dg.define_asset_job(
+    SUMMARISE_BATCH,
+    selection=dg.AssetSelection.assets(["population", "size_distribution"]),
+    description="Statistics of one batch.",
+)
+publish_warehouse = dg.define_asset_job(
+    PUBLISH,
+    selection=dg.AssetSelection.assets(["population", "warehouse"]),
+    description="Load every table into the warehouse and publish it.",
+)
+
+JOBS = (accept_batch, make_sample, make_sample_fast, summarise_batch, publish_warehouse)

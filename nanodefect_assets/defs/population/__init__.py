@@ -1,0 +1,1 @@
+"""Statistics of batches, and the warehouse that holds every table."""

@@ -1,0 +1,68 @@
+"""All tables in one DuckDB file."""
+
+import dagster as dg
+
+from nanodefect_assets.defs.checks import declare_check
+from nanodefect_assets.defs.conditions import when_inputs_settle
+from nanodefect_assets.defs.resources import HomeResource
+
+
+@dg.asset(
+    key=["population", "warehouse"],
+    deps=[
+        ["samples", "intake"],
+        ["samples", "manifest"],
+        ["samples", "micrographs"],
+        ["samples", "annotations"],
+        ["hrtem", "segmentation"],
+        ["hrtem", "mask_scores"],
+        ["hrtem", "particles"],
+        ["population", "size_distribution"],
+    ],
+    group_name="population",
+    code_version="1",
+    kinds={"duckdb"},
+    automation_condition=when_inputs_settle,
+    check_specs=[
+        declare_check(
+            ("population", "warehouse"),
+            "every_generation_loaded",
+            "Every generation in force could be read and is in the warehouse.",
+            partitions=None,
+        ),
+        declare_check(
+            ("population", "warehouse"), "keys_are_unique", "No two rows of a table have the same key.", partitions=None
+        ),
+    ],
+)
+def warehouse(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
+    """Every table of the home in one DuckDB file, published for readers without ever blocking them."""
+    from nanodefect_assets.defs.progress import log_steps
+    from nanodefect_assets.stores.intake import existing_cells
+    from nanodefect_assets.stores.warehouse import load_warehouse, repeated_keys
+
+    loaded = load_warehouse(home.home, existing=existing_cells(home.home), on_step=log_steps(context.log))
+    repeated = repeated_keys(home.home)
+    lines = [f"| {table} | {n} |" for table, n in loaded.n_rows.items()]
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(loaded.path),
+            "n_generations": loaded.n_generations,
+            "is_unchanged": loaded.is_unchanged,
+            **{f"n_{table}": n for table, n in loaded.n_rows.items()},
+            "tables": dg.MetadataValue.md("\n".join(["| table | rows |", "|---|---|", *lines])),
+        },
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="every_generation_loaded",
+                passed=not loaded.left_out,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"left_out": dg.MetadataValue.json(dict(loaded.left_out))},
+            ),
+            dg.AssetCheckResult(
+                check_name="keys_are_unique",
+                passed=not repeated,
+                metadata={"repeated": dg.MetadataValue.json(repeated)},
+            ),
+        ],
+    )

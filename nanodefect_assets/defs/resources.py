@@ -1,0 +1,65 @@
+"""What assets are given: the home, and a share of the machine."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+
+from nanodefect_assets.domain.generation import RunSize
+from nanodefect_assets.stores.home import Home
+from nanodefect_assets.stores.processes import ProcessIdentity
+
+PROCESS_TAG = "nanodefect/process"
+"""Tag of a run: the process that works on it, so that a run whose process is gone can be ended."""
+
+_FAST_MICROGRAPHS = 4
+
+
+class HomeResource(dg.ConfigurableResource):
+    """The folder that holds everything, and the size in which things are made."""
+
+    root: str | None = Field(default=None, description="Folder; the environment's NANODEFECT_HOME if not given.")
+    run_size: RunSize = Field(
+        default="full",
+        description="fast: the first four micrographs of a sample, for trying settings; study and full: all of them.",
+    )
+    _home: Home = PrivateAttr()
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Find the folder, and tag the run with the process that works on it."""
+        self._home = (Home.of_environment() if self.root is None else Home(Path(self.root))).prepare()
+        if context.run is not None and context.instance is not None and context.instance.has_run(context.run.run_id):
+            context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: ProcessIdentity.of_this().to_text()})
+
+    @property
+    def home(self) -> Home:
+        """The folders."""
+        return self._home
+
+    @property
+    def max_micrographs(self) -> int | None:
+        """How many micrographs of a sample are looked at; None for all."""
+        return _FAST_MICROGRAPHS if self.run_size == "fast" else None
+
+
+class Compute(dg.ConfigurableResource):
+    """How much of the machine one run may use."""
+
+    threads: int = Field(
+        default=0, ge=0, description="Threads of one run. 0: NANODEFECT_THREADS if set, else every core of the machine."
+    )
+
+    @property
+    def n_threads(self) -> int:
+        """Threads of one run."""
+        return self.threads or int(os.environ.get("NANODEFECT_THREADS", "0")) or len(os.sched_getaffinity(0))
+
+    @contextmanager
+    def executor(self) -> Iterator[Executor]:
+        """Provide what science fans out over."""
+        with ThreadPoolExecutor(self.n_threads) as executor:
+            yield executor

@@ -1,0 +1,1 @@
+"""Batches, their aliquots and what was measured of them."""

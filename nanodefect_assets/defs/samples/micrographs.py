@@ -1,0 +1,149 @@
+"""Micrographs as every later step reads them, and the labels that experts drew on them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from nanodefect_assets.defs.checks import items_check, items_result
+from nanodefect_assets.defs.conditions import when_inputs_pass
+from nanodefect_assets.defs.making import in_order, making, report, upstream
+from nanodefect_assets.defs.partitions import place_of, sample
+from nanodefect_assets.defs.progress import log_steps
+from nanodefect_assets.defs.resources import Compute, HomeResource
+from nanodefect_assets.domain.manifest import ManifestFile
+from nanodefect_assets.domain.micrograph import MODALITIES
+from nanodefect_assets.domain.progress import Progress
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.imaging.params import DespikeParams
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nanodefect_assets.domain.manifest import Manifest
+    from nanodefect_assets.stores.home import Home
+
+
+class MicrographConfig(DespikeParams, dg.Config):
+    """Launchpad form of `DespikeParams`."""
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """One image of a file, or why it could not be read."""
+
+    file: ManifestFile
+    micrograph_id: str
+    counts: "np.ndarray | None"
+    refusal: Refusal | None = None
+
+
+@dg.asset(
+    key=["samples", "micrographs"],
+    deps=[["samples", "manifest"]],
+    partitions_def=sample,
+    group_name="samples",
+    code_version="1",
+    kinds={"zarr", "parquet"},
+    automation_condition=when_inputs_pass,
+    check_specs=[items_check("samples", "micrographs")],
+)
+def micrographs(
+    context: dg.AssetExecutionContext, config: MicrographConfig, home: HomeResource, compute: Compute
+) -> dg.MaterializeResult:
+    """Calibrated micrographs of a sample: counts without spikes, the pixel size of each and where it comes from."""
+    from nanodefect_assets.domain.schemas import MICROGRAPHS
+    from nanodefect_assets.science.imaging.despike import remove_spikes
+    from nanodefect_assets.stores.manifests import read_sample_manifest
+
+    source = upstream(context, home, "samples", "manifest")
+    manifest = read_sample_manifest(source)
+    on_step = log_steps(context.log)
+    n_spikes = 0
+    with making(context, home, inputs=[source], params=config) as out, compute.executor() as executor:
+        out.add_rows(MICROGRAPHS, [])
+        arrays = out.arrays("micrographs")
+        frames = islice(_frames(home.home, manifest, place_of(context).sample), home.max_micrographs)
+
+        def clean(frame: _Frame) -> "tuple[np.ndarray, int]":
+            if frame.refusal is not None or frame.counts is None:
+                raise frame.refusal or ValueError("Expected an image.")
+            return remove_spikes(frame.counts, config)
+
+        for n, (frame, cleaned) in enumerate(in_order(executor, clean, frames, ahead=2 * compute.n_threads)):
+            with out.item(frame.micrograph_id):
+                counts, n_despiked = cleaned.result()
+                arrays.add(
+                    frame.micrograph_id,
+                    counts,
+                    pixel_size_nm=frame.file.acquisition.pixel_size_nm,
+                    modality=frame.file.modality,
+                    is_simulated=frame.file.is_simulated,
+                )
+                out.add_rows(MICROGRAPHS, [_row(frame, place_of(context).sample, counts, n_despiked)])
+                n_spikes += n_despiked
+            on_step(
+                Progress(task="micrographs", done=n + 1, total=max(n + 1, len(manifest.files)), detail=frame.file.path)
+            )
+    return report(
+        out,
+        metadata={"n_micrographs": out.n_rows(MICROGRAPHS), "n_spikes": n_spikes},
+        checks=[items_result(out)],
+        preview=_preview(home, context),
+    )
+
+
+def _frames(home: "Home", manifest: "Manifest", sample_name: str) -> Iterator[_Frame]:
+    """Read the images of a sample one by one; a file that cannot be read yields why."""
+    from nanodefect_assets.stores.intake import raw_path
+    from nanodefect_assets.stores.raw.read import read_frames
+
+    for file in manifest.files:
+        if file.modality not in MODALITIES:
+            continue
+        file_id = f"{sample_name}/{file.path}"
+        is_stack = file.shape is not None and len(file.shape) == 3
+        frames = enumerate(read_frames(raw_path(home, manifest, file), file.modality))
+        while True:
+            micrograph_id = file_id
+            try:
+                number, counts = next(frames)
+            except StopIteration:
+                break
+            except Refusal as refusal:
+                yield _Frame(file, micrograph_id, None, refusal.about(file.path))
+                break
+            if is_stack:
+                micrograph_id = f"{file_id}@{number:04d}"
+            yield _Frame(file, micrograph_id, counts)
+
+
+def _row(frame: _Frame, sample_name: str, counts: "np.ndarray", n_despiked: int) -> dict[str, Any]:
+    file, acquisition = frame.file, frame.file.acquisition
+    return {
+        "micrograph_id": frame.micrograph_id,
+        "file_id": f"{sample_name}/{file.path}",
+        "sha256": file.sha256,
+        "modality": file.modality,
+        "is_simulated": file.is_simulated,
+        "n_rows": counts.shape[0],
+        "n_cols": counts.shape[1],
+        "calibration_source": file.calibration_source,
+        "calibration_reason": file.calibration_reason,
+        "n_despiked": n_despiked,
+        "mean_counts": float(counts.mean(dtype="float64")),
+        "sd_counts": float(counts.std(dtype="float64")),
+        **acquisition.model_dump(exclude={"tilt_axis_deg"}),
+    }
+
+
+def _preview(home: HomeResource, context: dg.AssetExecutionContext) -> bytes | None:
+    """Draw the first micrographs of the generation in force."""
+    from nanodefect_assets.plots.images import plot_mosaic
+    from nanodefect_assets.plots.png import figure_png
+
+    arrays = upstream(context, home, "samples", "micrographs").arrays("micrographs")
+    panels = [(item.rsplit("/", 1)[-1], arrays.read(item), None) for item in islice(arrays, 6)]
+    return figure_png(plot_mosaic(panels)) if panels else None

@@ -1,0 +1,309 @@
+"""Every table of the warehouse, declared once.
+
+From these come the Parquet schema, the checks, the DuckDB tables with their comments and the README's data dictionary.
+The loader puts `PROVENANCE` in front of every row: where it belongs and the generation that holds it.
+"""
+
+from nanodefect_assets.domain.tables import Column, Table, flag, integer, moment, number, text
+
+_BATCH = text("synthesis_batch", "Key of the synthesis batch.")
+_ALIQUOT = text("aliquot_time", "Key of the aliquot: t and the growth time in whole seconds, or end.")
+_MICROGRAPH = text("micrograph_id", "The micrograph: <batch>/<aliquot>/<path below the batch>.")
+_SIMULATED = flag("is_simulated", "Whether a computer made the image.")
+
+PROVENANCE: tuple[Column, ...] = (
+    text("sample", "<batch>/<aliquot> of the row; _ stands for all."),
+    text("generation", "Generation of the asset that holds the row; see generations."),
+    text("run_size", "Size in which the asset was made: fast, study or full."),
+    text("params_hash", "First 12 hexadecimal digits of the SHA-256 of the asset's parameters."),
+    text("code_version", "Version of the asset's science."),
+)
+
+BATCHES = Table(
+    name="batches",
+    meaning="One synthesis batch in its accepted revision.",
+    columns=(
+        _BATCH,
+        text("revision", "Accepted revision of the batch, such as r0001."),
+        text("material", "Material, as written in batch.yaml.", null=True),
+        text("operator", "Who made the batch.", null=True),
+        text("robot_run_id", "Run of the synthesis robot.", null=True),
+        text("note", "Free text of batch.yaml.", null=True),
+        flag("is_simulated", "Whether every file of the batch was made by a computer."),
+        integer("n_aliquots", "Aliquots with accepted files."),
+        integer("n_files", "Accepted files."),
+        integer("n_refused", "Files of the batch that were refused."),
+        integer("size_bytes", "Size of the accepted files together.", "B"),
+    ),
+    key=("synthesis_batch",),
+)
+
+ALIQUOTS = Table(
+    name="aliquots",
+    meaning="One aliquot of a batch.",
+    columns=(
+        _BATCH,
+        _ALIQUOT,
+        text("aliquot_label", "Growth time as written by people, such as 8 h."),
+        integer("growth_time_s", "Growth time; unknown for the end of a synthesis.", "s", null=True),
+        integer("replicate", "Number of the replicate at this time, from 1."),
+        integer("n_files", "Accepted files."),
+    ),
+    key=("synthesis_batch", "aliquot_time"),
+)
+
+CONDITIONS = Table(
+    name="conditions",
+    meaning="One synthesis condition of a batch or of one of its aliquots: temperature, a reagent's amount, a free field.",
+    columns=(
+        _BATCH,
+        text("aliquot_time", "Aliquot that the condition is of; the whole batch if missing.", null=True),
+        text("name", "Name of the condition, such as temperature or reagent/PVP."),
+        number("value", "Value, where it is a number.", "see unit", null=True),
+        text("unit", "Unit of the value, as written in batch.yaml.", null=True),
+        text("text_value", "Value, where it is text.", null=True),
+    ),
+    key=("synthesis_batch", "aliquot_time", "name"),
+)
+
+FILES = Table(
+    name="files",
+    meaning="One accepted file of a batch, as the microscope or a colleague wrote it.",
+    columns=(
+        text("file_id", "<batch>/<aliquot>/<path below the batch>."),
+        _BATCH,
+        _ALIQUOT,
+        text("path", "Path below the batch's folder."),
+        text("sha256", "SHA-256 of the file's bytes."),
+        integer("size_bytes", "Size.", "B"),
+        text("modality", "hrtem, hrstem, sem, tilt_series, coordinates or labels."),
+        text("label_of", "For labels: path of the micrograph that they label.", null=True),
+        text("revision", "Revision of the batch in which the file arrived in these bytes."),
+        flag("is_simulated", "Whether a computer made the file."),
+    ),
+    key=("file_id",),
+)
+
+REFUSED = Table(
+    name="refused",
+    meaning="One file, image or particle set aside, with the reason. Nothing is deleted.",
+    columns=(
+        text("asset", "Asset that refused it, as group/noun."),
+        text("item", "File, micrograph or item refused."),
+        text("reason", "Kind of trouble, such as truncated_file."),
+        text("expected", "What was needed."),
+        text("got", "What came."),
+        text("advice", "What to do about it."),
+    ),
+    key=("asset", "item", "reason"),
+)
+
+MICROGRAPHS = Table(
+    name="micrographs",
+    meaning="One micrograph, calibrated and despiked.",
+    columns=(
+        _MICROGRAPH,
+        text("file_id", "File that it was read from."),
+        text("sha256", "SHA-256 of that file's bytes."),
+        text("modality", "hrtem, hrstem or sem."),
+        _SIMULATED,
+        integer("n_rows", "Height.", "px"),
+        integer("n_cols", "Width.", "px"),
+        number("pixel_size_nm", "Edge of a pixel; missing if declared uncalibrated.", "nm/px", null=True),
+        text("calibration_source", "file, batch.yaml, override, correction or uncalibrated."),
+        text("calibration_reason", "Why the file's own calibration was overridden.", null=True),
+        text("row_order", "top if the file's first row is the top of the image as stored here; bottom if it was turned."),
+        number("voltage_kv", "Acceleration voltage.", "kV", null=True),
+        number("dose_e_per_nm2", "Electron dose.", "e/nm2", null=True),
+        number("exposure_s", "Exposure or dwell of the frame.", "s", null=True),
+        number("magnification", "Magnification that the microscope states.", null=True),
+        number("stage_tilt_deg", "Tilt of the stage.", "deg", null=True),
+        integer("n_despiked", "Pixels replaced because they stood out of their neighbourhood.", "px"),
+        number("mean_counts", "Mean intensity.", "counts"),
+        number("sd_counts", "Standard deviation of the intensity.", "counts"),
+    ),
+    key=("micrograph_id",),
+)
+
+MASKS = Table(
+    name="masks",
+    meaning="The segmentation of one micrograph.",
+    columns=(
+        _MICROGRAPH,
+        _SIMULATED,
+        text("segmenter_name", "Method or registered model that made the mask."),
+        text("segmenter_version", "Version of the registered model; missing for a method without one.", null=True),
+        text("mlflow_run_id", "MLflow run that trained the segmenter; missing for a method without one.", null=True),
+        text("polarity", "bright if particles are brighter in the segmented quantity than their support, else dark."),
+        number("threshold", "Threshold on the segmented quantity.", null=True),
+        integer("n_particles", "Particles found."),
+        number("covered_fraction", "Share of the micrograph that particles cover."),
+    ),
+    key=("micrograph_id",),
+)
+
+MASK_SCORES = Table(
+    name="mask_scores",
+    meaning="A mask against the expert labels that came with the batch, as counts; ratios are in the view mask_quality.",
+    columns=(
+        _MICROGRAPH,
+        _SIMULATED,
+        text("label_file_id", "File of the labels."),
+        integer("n_true_positive", "Particle in both.", "px"),
+        integer("n_false_positive", "Particle in the mask alone.", "px"),
+        integer("n_false_negative", "Particle in the labels alone.", "px"),
+        integer("n_true_negative", "Particle in neither.", "px"),
+    ),
+    key=("micrograph_id", "label_file_id"),
+)
+
+_LENGTHS = (
+    ("equivalent_diameter", "Diameter of the disc of equal area."),
+    ("perimeter", "Perimeter, corrected for the pixel grid (Crofton, four directions)."),
+    ("feret_max", "Longest caliper distance of the convex hull."),
+    ("feret_min", "Shortest caliper distance of the convex hull."),
+    ("major_axis", "Major axis of the ellipse of equal second moments."),
+    ("minor_axis", "Minor axis of the ellipse of equal second moments."),
+)
+
+PARTICLES = Table(
+    name="particles",
+    meaning="One particle of one micrograph. Lengths in px are always there; in nm only where the micrograph is calibrated.",
+    columns=(
+        text("particle_id", "<micrograph_id>#<label>, unique within a generation."),
+        _MICROGRAPH,
+        integer("label", "Number of the particle in the label image."),
+        _SIMULATED,
+        number("centroid_row_px", "Centroid, along rows.", "px"),
+        number("centroid_col_px", "Centroid, along columns.", "px"),
+        integer("bbox_row_min_px", "First row of the bounding box.", "px"),
+        integer("bbox_col_min_px", "First column of the bounding box.", "px"),
+        integer("bbox_row_max_px", "Row after the last of the bounding box.", "px"),
+        integer("bbox_col_max_px", "Column after the last of the bounding box.", "px"),
+        integer("area_px", "Area.", "px"),
+        number("area_nm2", "Area.", "nm2", null=True),
+        *(number(f"{name}_px", meaning, "px") for name, meaning in _LENGTHS),
+        *(number(f"{name}_nm", meaning, "nm", null=True) for name, meaning in _LENGTHS),
+        number("circularity", "4 pi area / perimeter^2, at most 1."),
+        number("aspect_ratio", "Major over minor axis.", null=True),
+        number("orientation_deg", "Major axis against the row direction (x), counter-clockwise as displayed, -90 to 90.", "deg"),
+        number("solidity", "Area over area of the convex hull."),
+        flag("touches_edge", "Whether the particle touches the edge of the micrograph; its size is then not known."),
+        number(
+            "inclusion_weight",
+            "1 / probability that a particle of this bounding box lies whole inside the frame (Miles-Lantuejoul); "
+            "0 where it touches the edge.",
+        ),
+        number("mean_counts", "Mean intensity.", "counts"),
+        number("sd_counts", "Standard deviation of the intensity.", "counts"),
+    ),
+    key=("particle_id",),
+)
+
+_UNIT = text("length_unit", "nm, or px for micrographs that were declared uncalibrated.")
+
+SIZE_DISTRIBUTIONS = Table(
+    name="size_distributions",
+    meaning="Equivalent diameter of the particles of one aliquot; particles at an edge left out and the others weighted for it.",
+    columns=(
+        _BATCH,
+        _ALIQUOT,
+        _UNIT,
+        flag("is_simulated", "Whether the row is of simulated micrographs; they are never mixed with measured ones."),
+        integer("n_micrographs", "Micrographs with particles that count."),
+        integer("n_particles", "Particles that count."),
+        integer("n_edge", "Particles left out because they touch an edge."),
+        number("mean_diameter", "Weighted mean equivalent diameter.", "length_unit", null=True),
+        number("mean_diameter_se", "Standard error of the mean, clustered by micrograph.", "length_unit", null=True),
+        number("sd_diameter", "Weighted standard deviation between particles.", "length_unit", null=True),
+        number("median_diameter", "Weighted median.", "length_unit", null=True),
+        number("lognormal_median", "Median of the fitted lognormal distribution.", "length_unit", null=True),
+        number("lognormal_sigma", "Standard deviation of ln(diameter) in the fitted lognormal distribution.", null=True),
+        number("lognormal_ks", "Largest distance between fitted and weighted empirical distribution.", null=True),
+    ),
+    key=("synthesis_batch", "aliquot_time", "length_unit", "is_simulated"),
+)
+
+SIZE_HISTOGRAMS = Table(
+    name="size_histograms",
+    meaning="One bin of the histogram of equivalent diameters of one aliquot.",
+    columns=(
+        _BATCH,
+        _ALIQUOT,
+        _UNIT,
+        flag("is_simulated", "Whether the row is of simulated micrographs."),
+        number("bin_low", "Lower edge.", "length_unit"),
+        number("bin_high", "Upper edge.", "length_unit"),
+        integer("n_particles", "Particles in the bin."),
+        number("fraction", "Share of the particles, weighted for those lost at the edges."),
+    ),
+    key=("synthesis_batch", "aliquot_time", "length_unit", "is_simulated", "bin_low"),
+)
+
+WRITTEN: tuple[Table, ...] = (
+    BATCHES,
+    ALIQUOTS,
+    CONDITIONS,
+    FILES,
+    REFUSED,
+    MICROGRAPHS,
+    MASKS,
+    MASK_SCORES,
+    PARTICLES,
+    SIZE_DISTRIBUTIONS,
+    SIZE_HISTOGRAMS,
+)
+"""Tables that assets write as Parquet into their generations."""
+
+GENERATIONS = Table(
+    name="generations",
+    meaning="One generation in force: what an asset last made for one place, from what and by which code.",
+    columns=(
+        text("generation", "Name of the generation and of its folder."),
+        text("asset", "Asset, as group/noun."),
+        text("sample", "<batch>/<aliquot>; _ stands for all."),
+        text("path", "Folder, below the home's artifacts."),
+        text("run_size", "fast, study or full."),
+        text("params_hash", "First 12 hexadecimal digits of the SHA-256 of the parameters."),
+        text("params", "Parameters, as JSON."),
+        text("code_version", "Version of the asset's science."),
+        text("package_version", "Version of this package."),
+        text("content_digest", "SHA-256 over the files of the generation."),
+        text("dagster_run_id", "Dagster run that made it; missing if made outside Dagster.", null=True),
+        text("mlflow_run_id", "MLflow run that belongs to it.", null=True),
+        integer("n_items", "Items that went in."),
+        integer("n_refused", "Items set aside."),
+        moment("created_at", "When it was finished (UTC)."),
+    ),
+    key=("generation",),
+)
+
+GENERATION_INPUTS = Table(
+    name="generation_inputs",
+    meaning="One input of a generation: the edge of the lineage between two generations.",
+    columns=(
+        text("generation", "Generation that was made."),
+        text("input_asset", "Asset that it was made from."),
+        text("input_sample", "Place of that asset."),
+        text("input_generation", "Generation that was read."),
+    ),
+    key=("generation", "input_asset", "input_sample"),
+)
+
+RUNS = Table(
+    name="runs",
+    meaning="One Dagster run that made generations in force.",
+    columns=(
+        text("dagster_run_id", "Dagster run."),
+        text("job_name", "Job of the run.", null=True),
+        integer("n_generations", "Generations in force that it made."),
+        moment("first_created_at", "When its first generation was finished (UTC)."),
+        moment("last_created_at", "When its last generation was finished (UTC)."),
+    ),
+    key=("dagster_run_id",),
+)
+
+DERIVED: tuple[Table, ...] = (GENERATIONS, GENERATION_INPUTS, RUNS)
+"""Tables that the loader makes from the generations' own records."""
+
+ALL: tuple[Table, ...] = WRITTEN + DERIVED

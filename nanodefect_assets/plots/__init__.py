@@ -1,0 +1,1 @@
+"""Values to matplotlib figures. Imports domain only; no pyplot, so nothing is global."""

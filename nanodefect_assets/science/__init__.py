@@ -1,0 +1,1 @@
+"""Arrays and parameters in, values out. Imports domain only; never dagster, mlflow, duckdb or matplotlib."""

@@ -1,0 +1,1 @@
+"""From a volume to atoms, their order and grains."""

@@ -1,0 +1,1 @@
+"""Shared ground of crystals: lattices, planes and spacings."""

@@ -1,0 +1,1 @@
+"""From a micrograph to its particles, and how good that is."""

@@ -1,0 +1,72 @@
+"""Clean-up of binary masks: bridges, holes and specks."""
+
+import numpy as np
+from jaxtyping import Bool, Int
+from scipy import ndimage
+from skimage.morphology import isotropic_opening
+
+_Mask = Bool[np.ndarray, "row col"]
+_Labels = Int[np.ndarray, "row col"]
+
+_EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+
+
+def open_mask(mask: _Mask, radius_px: int) -> _Mask:
+    """Cut what is thinner than a disc of `radius_px` pixels from `mask`; a radius of 1 is the 3 x 3 cross."""
+    if radius_px == 0:
+        return mask
+    if radius_px > 1:
+        return isotropic_opening(mask, radius_px)
+    return _dilate_by_cross(~_dilate_by_cross(~mask))
+
+
+def label_mask(mask: _Mask) -> _Labels:
+    """Label the connected parts of `mask` from 1 on; pixels that meet at a corner are connected."""
+    return ndimage.label(mask, structure=_EIGHT_NEIGHBOURS, output=np.int32)[0]
+
+
+def fill_holes(mask: _Mask, max_fraction: float) -> _Mask:
+    """Fill the holes of each part of `mask`, up to `max_fraction` of the area of that part.
+
+    Background that reaches the frame is no hole. A larger hole is support that a ring of particles encloses.
+    """
+    holes, n_holes = ndimage.label(~mask, output=np.int32)
+    if max_fraction == 0 or n_holes == 0:
+        return mask
+    parts = label_mask(mask)
+    hole_area, part_area = np.bincount(holes.ravel()), np.bincount(parts.ravel())
+    inner, surrounding = _surrounding_parts(holes, parts)
+    is_filled = np.zeros(n_holes + 1, dtype=bool)
+    is_filled[inner] = hole_area[inner] <= max_fraction * part_area[surrounding]
+    return mask | is_filled[holes]
+
+
+def drop_specks(labels: _Labels, min_area_px: float) -> _Labels:
+    """Remove parts of fewer than `min_area_px` pixels and number the others from 1, in the same order."""
+    is_kept = np.bincount(labels.ravel()) >= min_area_px
+    is_kept[0] = False
+    return np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)[labels]
+
+
+def _dilate_by_cross(mask: _Mask) -> _Mask:
+    result = mask.copy()
+    result[1:] |= mask[:-1]
+    result[:-1] |= mask[1:]
+    result[:, 1:] |= mask[:, :-1]
+    result[:, :-1] |= mask[:, 1:]
+    return result
+
+
+def _surrounding_parts(holes: _Labels, parts: _Labels) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
+    """Return the numbers of the holes that do not reach the frame and of the part around each.
+
+    The pixel above the first pixel of a hole belongs to the part around it: holes are connected by edges, parts by
+    corners also.
+    """
+    is_inner = np.ones(int(holes.max()) + 1, dtype=bool)
+    for border in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
+        is_inner[border] = False
+    is_inner[0] = False
+    inner_pixels = np.flatnonzero(is_inner[holes])
+    numbers, first = np.unique(holes.ravel()[inner_pixels], return_index=True)
+    return numbers, parts.ravel()[inner_pixels[first] - holes.shape[1]]

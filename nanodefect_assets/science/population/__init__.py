@@ -1,0 +1,1 @@
+"""From particles to statements about a batch, with their uncertainty."""

@@ -1,0 +1,1 @@
+"""Handedness of chiral particles from scanning micrographs."""

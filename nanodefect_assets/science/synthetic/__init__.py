@@ -1,0 +1,1 @@
+"""Planted truth: simulated micrographs, particles and volumes."""

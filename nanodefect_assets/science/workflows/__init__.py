@@ -1,0 +1,1 @@
+"""Loops that need several techniques: reconstruct, trace, simulate, again."""

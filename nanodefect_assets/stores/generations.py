@@ -1,0 +1,258 @@
+"""Writing and reading generations: immutable folders, of which a pointer names the one in force.
+
+A generation is written beside the others and counts only once its record is there, which is written last; then the
+pointer is replaced. A process killed anywhere leaves the old generation in force. Nothing is ever renamed but single files.
+"""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from secrets import token_hex
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
+
+from nanodefect_assets.domain.generation import AssetName, Generation, Input, Origin
+from nanodefect_assets.domain.keys import Place
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.schemas import REFUSED
+from nanodefect_assets.domain.tables import Table
+from nanodefect_assets.stores.files import locked, seal_folder, sync_folder, write_atomically
+from nanodefect_assets.stores.home import POINTER, RECORD, Home, follow_pointer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nanodefect_assets.stores.arrays import ArraysReader, ArraysWriter
+    from nanodefect_assets.stores.rows import RowsWriter
+
+_RECORD_KIND = "nanodefect/generation"
+_RECORD_VERSION = 1
+_WRITING = ".writing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RecordFile:
+    kind: str
+    version: int
+    generation: Generation
+
+
+@cache
+def _record_files() -> TypeAdapter[_RecordFile]:
+    return TypeAdapter(_RecordFile)
+
+
+@cache
+def _package_version() -> str:
+    return version("nanodefect-assets")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredGeneration:
+    """A finished generation and the folder that holds it."""
+
+    record: Generation
+    folder: Path
+
+    def rows(self, table: Table) -> "pd.DataFrame":
+        """Return the generation's rows of `table`."""
+        from nanodefect_assets.stores.rows import read_rows
+
+        return read_rows(self.rows_path(table), table)
+
+    def rows_path(self, table: Table) -> Path:
+        """Return where the rows of `table` lie."""
+        return self.folder / f"{table.name}.parquet"
+
+    def arrays(self, kind: str) -> "ArraysReader":
+        """Return the generation's arrays of one kind."""
+        from nanodefect_assets.stores.arrays import ArraysReader
+
+        return ArraysReader(self.folder / f"{kind}.zarr", kind)
+
+
+def read_record(folder: Path) -> Generation:
+    """Return the record of the generation in `folder`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the generation was never finished.
+    ValueError
+        If the record is of a version that this reader does not know.
+    """
+    found = _record_files().validate_json((folder / RECORD).read_bytes())
+    if (found.kind, found.version) != (_RECORD_KIND, _RECORD_VERSION):
+        raise ValueError(
+            f"{folder / RECORD}: expected {_RECORD_KIND} version {_RECORD_VERSION}, got {found.kind} {found.version}."
+        )
+    return found.generation
+
+
+def current_generation(home: Home, asset: AssetName, place: Place) -> StoredGeneration | None:
+    """Return the generation in force, or None if there is none."""
+    folder = home.current_folder(asset, place)
+    return None if folder is None else StoredGeneration(record=read_record(folder), folder=folder)
+
+
+def require_generation(home: Home, asset: AssetName, place: Place) -> StoredGeneration:
+    """Return the generation in force.
+
+    Raises
+    ------
+    Refusal
+        If the asset was not made at this place.
+    """
+    found = current_generation(home, asset, place)
+    if found is None:
+        raise Refusal(
+            "upstream_missing",
+            expected=f"{asset} of {place.sample}",
+            got="nothing made yet",
+            advice=f"Materialise {asset} for this partition first.",
+        )
+    return found
+
+
+class GenerationWriter:
+    """A generation being written."""
+
+    def __init__(self, folder: Path, origin: Origin) -> None:
+        self.folder = folder
+        self.origin = origin
+        self.n_items = 0
+        self.refusals: list[tuple[str, Refusal]] = []
+        self.result: Generation | None = None
+        self.is_unchanged = False
+        self._rows: dict[str, RowsWriter] = {}
+        self._arrays: dict[str, ArraysWriter] = {}
+
+    def add_rows(self, table: Table, rows: "pd.DataFrame | Sequence[dict[str, Any]]") -> None:
+        """Append rows of `table`; call it with none to leave an empty table rather than no table."""
+        import pandas as pd
+
+        from nanodefect_assets.stores.rows import RowsWriter
+
+        if table.name not in self._rows:
+            self._rows[table.name] = RowsWriter(self.folder / f"{table.name}.parquet", table)
+        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=list(table.names))
+        self._rows[table.name].add(frame)
+
+    def n_rows(self, table: Table) -> int:
+        """Return how many rows of `table` were added."""
+        return self._rows[table.name].n_rows if table.name in self._rows else 0
+
+    def add_array(self, kind: str, item: str, array: Any, **attributes: str | float | bool | None) -> None:
+        """Write the array of one item."""
+        self.arrays(kind).add(item, array, **attributes)
+
+    def arrays(self, kind: str) -> "ArraysWriter":
+        """Return the writer of the arrays of one kind; asked for, it leaves a folder even without arrays."""
+        from nanodefect_assets.stores.arrays import ArraysWriter
+
+        if kind not in self._arrays:
+            self._arrays[kind] = ArraysWriter(self.folder / f"{kind}.zarr", kind)
+        return self._arrays[kind]
+
+    def refuse(self, item: str, refusal: Refusal) -> None:
+        """Set one item aside with its reason."""
+        self.refusals.append((item, refusal))
+
+    @contextmanager
+    def item(self, item: str) -> Iterator[None]:
+        """Work on one item: if its data cannot be used it is set aside and the rest goes on.
+
+        Only `ValueError`, which says that data are not what they should be, sets an item aside. Anything else is a fault of ours
+        or of the machine, and stops the asset.
+        """
+        self.n_items += 1
+        try:
+            yield
+        except Refusal as refusal:
+            self.refuse(item, refusal)
+        except ValueError as error:
+            self.refuse(item, Refusal("unusable_data", expected="data that this step can use", got=str(error), file=item))
+
+    def _close(self) -> None:
+        if self.refusals:
+            self.add_rows(REFUSED, [_refused_row(self.origin.asset, item, refusal) for item, refusal in self.refusals])
+        for writer in self._rows.values():
+            writer.close()
+
+
+def _refused_row(asset: AssetName, item: str, refusal: Refusal) -> dict[str, str]:
+    return {
+        "asset": str(asset),
+        "item": item,
+        "reason": refusal.reason,
+        "expected": refusal.expected,
+        "got": refusal.got,
+        "advice": refusal.advice,
+    }
+
+
+@contextmanager
+def new_generation(home: Home, origin: Origin, inputs: Iterable[Input] = ()) -> Iterator[GenerationWriter]:
+    """Write a generation and put it in force when the body ends without error.
+
+    If it turns out the same as the one in force, made from the same inputs by the same code, that one stays and this one goes:
+    the writer then says `is_unchanged`.
+    """
+    base = home.folder_of(origin.asset, origin.place)
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
+    folder = base / name
+    folder.mkdir(parents=True)
+    out = GenerationWriter(folder, origin)
+    try:
+        with locked(folder / _WRITING):
+            yield out
+            out._close()
+            _finish(base, out, tuple(inputs))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _finish(base: Path, out: GenerationWriter, inputs: tuple[Input, ...]) -> None:
+    generation = Generation(
+        name=out.folder.name,
+        origin=out.origin,
+        inputs=inputs,
+        content_digest=seal_folder(out.folder),
+        package_version=_package_version(),
+        n_items=out.n_items,
+        n_refused=len(out.refusals),
+        created_at=datetime.now(UTC),
+    )
+    with locked(base / ".pointer.lock"):
+        folder = follow_pointer(base)
+        before = None if folder is None else read_record(folder)
+        if before is not None and generation.is_same_result_as(before):
+            out.result, out.is_unchanged = before, True
+            shutil.rmtree(out.folder)
+            return
+        record = _RecordFile(kind=_RECORD_KIND, version=_RECORD_VERSION, generation=generation)
+        write_atomically(out.folder / RECORD, _record_files().dump_json(record, indent=1))
+        (out.folder / _WRITING).unlink()
+        sync_folder(base)
+        write_atomically(base / POINTER, f"{generation.name}\n".encode())
+    out.result = generation
+
+
+
+def is_up_to_date(home: Home, asset: AssetName, place: Place) -> bool:
+    """Whether an asset was made, and everything it was made from is still in force, all the way up."""
+    found = current_generation(home, asset, place)
+    if found is None:
+        return False
+    for source in found.record.inputs:
+        folder = home.current_folder(source.asset, source.place)
+        if folder is None or folder.name != source.generation or not is_up_to_date(home, source.asset, source.place):
+            return False
+    return True

@@ -1,0 +1,113 @@
+"""The folder that holds everything: where things lie in it, and which generation of each asset is in force."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.keys import Place
+
+POINTER = "current"
+RECORD = "generation.json"
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folders of one installation.
+
+    Attributes
+    ----------
+    root : Path
+        The home itself; everything that the software writes lies below it.
+    """
+
+    root: Path
+
+    @classmethod
+    def of_environment(cls) -> Self:
+        """Return the home that `NANODEFECT_HOME` names, else ``data`` in the working folder."""
+        return cls(Path(os.environ.get("NANODEFECT_HOME", "data")).absolute())
+
+    @property
+    def landing(self) -> Path:
+        """Where batches arrive; only read."""
+        return self.root / "landing"
+
+    @property
+    def quarantine(self) -> Path:
+        """What could not be accepted, each with its reason."""
+        return self.root / "quarantine"
+
+    @property
+    def raw(self) -> Path:
+        """Accepted originals, by batch and revision."""
+        return self.root / "raw"
+
+    @property
+    def artifacts(self) -> Path:
+        """Everything derived, by asset and place."""
+        return self.root / "artifacts"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file that readers open."""
+        return self.root / "warehouse" / "nanodefect.duckdb"
+
+    @property
+    def dagster(self) -> Path:
+        """`DAGSTER_HOME`."""
+        return self.root / "dagster"
+
+    @property
+    def mlflow(self) -> Path:
+        """Folder of the MLflow database and its artefacts."""
+        return self.root / "mlflow"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Tracking address of MLflow: `MLFLOW_TRACKING_URI` if set, else a database in the home."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.mlflow / 'mlflow.db'}"
+
+    def prepare(self) -> Self:
+        """Make the folders that must exist."""
+        for folder in (self.landing, self.quarantine, self.raw, self.artifacts, self.dagster, self.mlflow):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.warehouse.parent.mkdir(exist_ok=True)
+        return self
+
+    def folder_of(self, asset: AssetName, place: Place) -> Path:
+        """Return the folder that holds the generations of one asset at one place."""
+        return self.artifacts.joinpath(asset.group, asset.noun, *place.parts)
+
+    def current_folder(self, asset: AssetName, place: Place) -> Path | None:
+        """Return the folder of the generation in force, or None if nothing was made yet."""
+        return follow_pointer(self.folder_of(asset, place))
+
+    def places_of(self, asset: AssetName) -> list[Place]:
+        """Return where `asset` has a generation in force, in order."""
+        pointers = (self.artifacts / asset.group / asset.noun).glob(f"*/*/{POINTER}")
+        return sorted((_place_of(pointer) for pointer in pointers), key=lambda place: place.parts)
+
+    def pointers(self) -> Iterator[tuple[AssetName, Place, Path]]:
+        """Yield asset, place and folder of every generation in force."""
+        for pointer in sorted(self.artifacts.glob(f"*/*/*/*/{POINTER}")):
+            group, noun = pointer.parts[-5:-3]
+            folder = follow_pointer(pointer.parent)
+            if folder is not None:
+                yield AssetName(group=group, noun=noun), _place_of(pointer), folder
+
+
+def _place_of(pointer: Path) -> Place:
+    batch, aliquot = (None if part == "_" else part for part in pointer.parts[-3:-1])
+    return Place(batch=batch, aliquot=aliquot)
+
+
+def follow_pointer(folder: Path) -> Path | None:
+    """Return the generation below `folder` that its pointer names; None without a pointer."""
+    try:
+        name = (folder / POINTER).read_text().strip()
+    except FileNotFoundError:
+        return None
+    return folder / name

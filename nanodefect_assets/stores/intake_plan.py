@@ -1,0 +1,253 @@
+"""What would be accepted of a batch and what refused, found without writing anything."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from nanodefect_assets.domain.batch_spec import BatchSpec, FileEntry
+from nanodefect_assets.domain.calibration import Agreed, agree
+from nanodefect_assets.domain.globs import same_form
+from nanodefect_assets.domain.label_pairs import Micrographs
+from nanodefect_assets.domain.lengths import angstrom_per_unit
+from nanodefect_assets.domain.manifest import ManifestFile, RefusedFile
+from nanodefect_assets.domain.micrograph import MODALITIES
+from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
+from nanodefect_assets.domain.rawfile import RawFacts
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.stores.intake_names import SortedNames, sort_names
+from nanodefect_assets.stores.landing import Survey
+
+Probe = Callable[[Path, FileEntry], RawFacts]
+"""What tells the facts of a file whose entry is given; raises `Refusal` for what cannot be read."""
+
+_KINDS: dict[str, tuple[str, ...]] = {
+    "hrtem": ("image", "image_stack"),
+    "hrstem": ("image", "image_stack"),
+    "sem": ("image", "image_stack"),
+    "tilt_series": ("tilt_series", "image_stack"),
+    "coordinates": ("coordinates",),
+    "labels": ("image",),
+}
+_SIZE_LIMIT_ANGLES = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedFile:
+    """A file that will be accepted.
+
+    Attributes
+    ----------
+    path, size_bytes : str, int
+        Path below the batch's folder, and size.
+    entry, facts, agreed : FileEntry, RawFacts, Agreed
+        What batch.yaml says of it, what it says itself, and what holds.
+    aliquot : str
+        Aliquot key.
+    is_simulated : bool
+        Whether a computer made it.
+    label_of : str or None
+        For labels, the micrograph.
+    """
+
+    path: str
+    size_bytes: int
+    entry: FileEntry
+    facts: RawFacts
+    agreed: Agreed
+    aliquot: str
+    is_simulated: bool
+    label_of: str | None = None
+
+    def manifest_file(self, sha256: str, since_revision: str) -> ManifestFile:
+        """Return the line of the manifest, now that the bytes are known."""
+        return ManifestFile(
+            path=self.path,
+            sha256=sha256,
+            size_bytes=self.size_bytes,
+            modality=self.entry.modality,
+            aliquot=self.aliquot,
+            is_simulated=self.is_simulated,
+            shape=self.facts.shape,
+            acquisition=self.agreed.acquisition,
+            calibration_source=self.agreed.source,
+            calibration_reason=self.agreed.reason,
+            tilt_angles_deg=self.agreed.tilt_angles_deg,
+            length_unit=self.facts.length_unit,
+            label_of=self.label_of,
+            particle_values=self.entry.particle_values,
+            since_revision=since_revision,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What would be accepted of a batch.
+
+    Attributes
+    ----------
+    files : tuple of PlannedFile
+        Files to accept, in the order of their paths.
+    sidecars : tuple of str
+        Files that are kept beside them.
+    refused : tuple of RefusedFile
+        What is refused, in the order of the paths.
+    """
+
+    files: tuple[PlannedFile, ...]
+    sidecars: tuple[str, ...]
+    refused: tuple[RefusedFile, ...]
+
+
+def probe_entry(path: Path, entry: FileEntry) -> RawFacts:
+    """Return the facts of a file, read as its entry in batch.yaml says."""
+    from nanodefect_assets.stores.raw.read import probe_file, read_coordinates
+
+    if entry.modality != "coordinates" or entry.length_unit is None:
+        return probe_file(path, entry.modality, row_order=entry.row_order)
+    atoms = read_coordinates(path, scale_angstrom_per_unit=angstrom_per_unit(entry.length_unit))
+    return RawFacts(
+        format=path.suffix[1:].upper(),
+        kind="coordinates",
+        shape=atoms.positions_angstrom.shape,
+        dtype=atoms.positions_angstrom.dtype.name,
+        length_unit=atoms.length_unit,
+    )
+
+
+def plan_batch(
+    source: Path, spec: BatchSpec, seen: Survey, probe: Probe = probe_entry, on_step: OnStep = ignore_progress
+) -> Plan:
+    """Find out what would be accepted of the batch in `source`; nothing is written.
+
+    Parameters
+    ----------
+    source : Path
+        Folder of the batch.
+    spec, seen : BatchSpec, Survey
+        Its batch.yaml, and what lies there.
+    probe : callable
+        Reads the header of a file.
+    on_step : callable
+        Called before each file.
+    """
+    names = sort_names(seen.files, spec)
+    sizes = {file.path: file.size_bytes for file in seen.files}
+    refusals = dict(names.refusals)
+    planned: dict[str, PlannedFile] = {}
+    for done, (path, entry) in enumerate(sorted(names.declared.items())):
+        on_step(Progress(task="reading headers", done=done, total=len(names.declared), detail=path))
+        try:
+            planned[path] = _plan_file(source, path, sizes[path], entry, spec, probe)
+        except Refusal as refusal:
+            refusals[path] = refusal
+    planned = _pair_labels(planned, names, refusals)
+    for sidecar, owner in names.owner_of.items():
+        if owner not in planned:
+            refusals[sidecar] = _sidecar_of_refused(owner)
+    return Plan(
+        files=tuple(planned[path] for path in sorted(planned)),
+        sidecars=tuple(sorted(path for path, owner in names.owner_of.items() if owner in planned)),
+        refused=tuple(_refused_file(path, refusals[path]) for path in sorted(refusals)),
+    )
+
+
+def _refused_file(path: str, refusal: Refusal) -> RefusedFile:
+    readable = path.encode("utf-8", "backslashreplace").decode()
+    return RefusedFile(
+        path=readable, reason=refusal.reason, expected=refusal.expected, got=refusal.got, advice=refusal.advice
+    )
+
+
+def _sidecar_of_refused(owner: str) -> Refusal:
+    return Refusal(
+        "sidecar_of_refused",
+        expected="an accepted file that it belongs to",
+        got=f"{owner}, which was refused",
+        advice=f"Mend {owner}; this file comes with it.",
+    )
+
+
+def _plan_file(
+    source: Path, path: str, size_bytes: int, entry: FileEntry, spec: BatchSpec, probe: Probe
+) -> PlannedFile:
+    _check_readable(source / path)
+    facts = probe(source / path, entry)
+    if facts.kind not in _KINDS[entry.modality]:
+        raise Refusal(
+            "wrong_modality",
+            expected=f"{entry.modality}: {' or '.join(_KINDS[entry.modality])}".replace("_", " "),
+            got=f"{facts.format} with {facts.kind}".replace("_", " "),
+            advice="State the modality of this file in batch.yaml.",
+        )
+    return PlannedFile(
+        path=path,
+        size_bytes=size_bytes,
+        entry=entry,
+        facts=facts,
+        agreed=agree(entry, facts, _stated_tilts(source, entry)),
+        aliquot=spec.aliquot_of(entry),
+        is_simulated=spec.simulated if entry.simulated is None else entry.simulated,
+    )
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise Refusal(
+            "unreadable",
+            expected="a file that may be read",
+            got=error.strerror or "an error of the file system",
+            advice="Give the user who runs Dagster the right to read it, for example chmod a+r.",
+        ) from error
+
+
+def _stated_tilts(source: Path, entry: FileEntry) -> tuple[float, ...] | None:
+    if entry.tilt_angles_file is None:
+        return entry.tilt_angles_deg
+    file = entry.tilt_angles_file
+    try:
+        with (source / file).open("rb") as reader:
+            lines = reader.read(_SIZE_LIMIT_ANGLES).decode().split()
+        angles_deg = tuple(float(line) for line in lines)
+    except (OSError, ValueError) as error:
+        raise Refusal(
+            "bad_tilt_angles", expected=f"one angle in degrees on each line of {file}", got=str(error)[:100]
+        ) from error
+    if not angles_deg or not all(abs(angle_deg) <= 360 for angle_deg in angles_deg):
+        raise Refusal("bad_tilt_angles", expected=f"angles of -360 to 360 degrees in {file}", got="others or none")
+    return angles_deg
+
+
+def _pair_labels(
+    planned: Mapping[str, PlannedFile], names: SortedNames, refusals: dict[str, Refusal]
+) -> dict[str, PlannedFile]:
+    """Give every label file its micrograph; those without one move to `refusals`."""
+    micrographs = {file.path: file for file in planned.values() if file.entry.modality in MODALITIES}
+    refused = [path for path, entry in names.declared.items() if path in refusals and entry.modality in MODALITIES]
+    by_aliquot = {
+        aliquot: Micrographs((file.path for file in micrographs.values() if file.aliquot == aliquot), refused)
+        for aliquot in {file.aliquot for file in planned.values()}
+    }
+    paired: dict[str, PlannedFile] = {}
+    for path, file in planned.items():
+        try:
+            paired[path] = _paired(file, by_aliquot[file.aliquot], micrographs)
+        except Refusal as refusal:
+            refusals[path] = refusal
+    return paired
+
+
+def _paired(file: PlannedFile, candidates: Micrographs, micrographs: Mapping[str, PlannedFile]) -> PlannedFile:
+    if file.entry.modality != "labels":
+        return file
+    label_of = candidates.labelled_by(file.path, file.entry.label_of)
+    shape = micrographs[label_of].facts.shape[-2:]
+    if file.facts.shape != shape:
+        raise Refusal(
+            "label_shape",
+            expected=f"labels of the shape of {label_of}, {shape}",
+            got=f"{file.facts.shape}",
+            advice="Export the labels at the micrograph's full size.",
+        )
+    return replace(file, label_of=label_of)

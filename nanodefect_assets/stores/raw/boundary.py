@@ -1,0 +1,55 @@
+"""The border to third-party readers: whatever they raise becomes a refusal."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from nanodefect_assets.domain.refusal import Refusal
+
+T = TypeVar("T")
+_LONGEST_MESSAGE = 200
+
+
+@contextmanager
+def refusing_damage(path: Path) -> Iterator[None]:
+    """Turn any exception of a reader into a `Refusal` about `path`.
+
+    Readers of other people raise whatever their parsers meet in a damaged file: struct errors, KeyError,
+    RecursionError, MemoryError. They also warn, which is of no use to who drops a file; warnings are muted here.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Refusal as refusal:
+        raise (refusal if refusal.file else refusal.about(path.name)) from refusal.__cause__
+    except PermissionError as error:
+        raise Refusal(
+            "unreadable_file",
+            expected="a file that may be read",
+            got="permission denied",
+            file=path.name,
+            advice="Change the file's permissions and drop the batch again.",
+        ) from error
+    except Exception as error:  # noqa: BLE001 - the one place where a foreign parser's exceptions end
+        raise Refusal(
+            "damaged_file",
+            expected="a whole file of its format",
+            got=f"{type(error).__name__}: {str(error)[:_LONGEST_MESSAGE]}",
+            file=path.name,
+            advice="Copy the file again from the microscope, or export it anew; then drop the batch again.",
+        ) from error
+
+
+def guarded(frames: Iterable[T], path: Path) -> Iterator[T]:
+    """Yield `frames`, with every step of the reader inside `refusing_damage`, and nothing of the caller's."""
+    iterator = iter(frames)
+    while True:
+        with refusing_damage(path):
+            try:
+                frame = next(iterator)
+            except StopIteration:
+                return
+        yield frame

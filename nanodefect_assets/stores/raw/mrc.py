@@ -1,0 +1,207 @@
+"""MRC: image, stack or tilt series of cryo-EM and tomography programs.
+
+The header is read here and not by rosettasciio, which takes every file for little-endian, unsigned and, where the
+header knows no scale, for 1 nm a pixel. Which row comes first:
+
+===========================  ==========================  =====================================================
+file                         first row in the file       decision here
+===========================  ==========================  =====================================================
+MRC (IMOD, SerialEM, FEI)    bottom, by convention       turned; ``row_order: top`` in batch.yaml says otherwise
+SER, EMI (TIA)               bottom                      turned
+TIFF                         top; bottom if its tag      as the tag Orientation says
+                             Orientation is 4
+DM3, DM4, EMD, HSPY, PNG,    top                         as it is
+JPEG
+===========================  ==========================  =====================================================
+
+Python's mrcfile and rosettasciio deliver the rows of an MRC in the order of the file, that is upside down for files
+that keep to the convention. A program that writes arrays as they are (row 0 first, as matplotlib shows them) breaks
+it, and nothing in the header tells: such batches must say ``row_order: top``.
+
+References
+----------
+Cheng et al., MRC2014: extensions to the MRC format header, doi:10.1016/j.jsb.2015.04.002.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from nanodefect_assets.domain.manifest import Acquisition
+from nanodefect_assets.domain.rawfile import RawFacts
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.stores.raw.grey import grey
+from nanodefect_assets.stores.raw.limits import MAX_PIXELS, check_dimensions, check_fits, frame_bytes
+from nanodefect_assets.stores.raw.mrc_extended import ExtendedHeader, read_extended
+from nanodefect_assets.stores.raw.opened import Opened, angle, read_blocks
+from nanodefect_assets.stores.raw.sidecars import Sidecars, read_sidecars
+from nanodefect_assets.stores.raw.tilts import choose_tilts
+from nanodefect_assets.stores.raw.units import pixel_size_nm
+
+HEADER_BYTES = 1024
+_IMOD_STAMP = 1146047817
+_MRC2014 = 20140
+_COMPLEX_MODES = {3, 4}
+_RGB_MODE = 16
+_TYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2", _RGB_MODE: "u1"}
+_FIELDS = {
+    "size": ("3i4", 0),
+    "mode": ("i4", 12),
+    "sampling": ("3i4", 28),
+    "cell_angstrom": ("3f4", 40),
+    "axes": ("3i4", 64),
+    "n_extended": ("i4", 92),
+    "extended_type": ("S4", 104),
+    "version": ("i4", 108),
+    "n_ints": ("i2", 128),
+    "n_reals": ("i2", 130),
+    "imod_stamp": ("i4", 152),
+    "imod_flags": ("i4", 156),
+    "labels": ("S800", 224),
+}
+
+
+def header_type(byte_order: str) -> np.dtype:
+    """Return the fields of the header that matter, for ``<`` or ``>``."""
+    names = list(_FIELDS)
+    formats = [np.dtype(_FIELDS[name][0]).newbyteorder(byte_order) for name in names]
+    offsets = [_FIELDS[name][1] for name in names]
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": HEADER_BYTES})
+
+
+@contextmanager
+def open_mrc(path: Path) -> Iterator[Opened]:
+    """Open an MRC file: the header, the extended header and the files that belong to it are read, no pixel is."""
+    with path.open("rb") as file:
+        raw = file.read(HEADER_BYTES)
+        check_fits(HEADER_BYTES, len(raw))
+        header = _header_of(raw)
+        offset = HEADER_BYTES + int(header["n_extended"])
+        shape, dtype = _frame_type(header)
+        n_frames = int(header["size"][2])
+        check_fits(frame_bytes((n_frames, *shape), dtype), path.stat().st_size - offset)
+        extended = read_extended(header, file, n_frames)
+        facts = _facts_of(path, header, dtype, extended)
+        blocks = partial(read_blocks, file, offset=offset, n_frames=n_frames, shape=shape, dtype=dtype)
+        yield Opened(facts=facts, frames=lambda: map(grey, blocks()))
+
+
+def looks_like_mrc(raw: bytes) -> bool:
+    """Whether the first bytes of a file can be an MRC header: its map stamp, or axes, mode and sizes that make sense."""
+    if len(raw) < HEADER_BYTES:
+        return False
+    return raw[208:211] == b"MAP" or any(_is_plausible(np.frombuffer(raw, header_type(o))[0]) for o in "<>")
+
+
+def _header_of(raw: bytes) -> np.void:
+    """Read the header in the byte order in which it makes sense; machine stamps are often wrong."""
+    for byte_order in "<>":
+        header = np.frombuffer(raw, dtype=header_type(byte_order), count=1)[0]
+        if _is_plausible(header):
+            check_dimensions(*(int(n) for n in header["size"][::-1]))
+            return header
+    header = np.frombuffer(raw, dtype=header_type("<"), count=1)[0]
+    raise Refusal(
+        "damaged_header",
+        expected="an MRC header with sizes above 0, a known mode and the axes x, y, z in this order",
+        got=f"sizes {header['size'].tolist()}, mode {header['mode']}, axes {header['axes'].tolist()}",
+        advice="Copy the file again; files with permuted axes must be written anew with columns along x.",
+    )
+
+
+def _is_plausible(header: np.void) -> bool:
+    sizes = [int(n) for n in header["size"]]
+    return (
+        int(header["mode"]) in _TYPES.keys() | _COMPLEX_MODES
+        and min(sizes) > 0
+        and sizes[0] * sizes[1] <= MAX_PIXELS
+        and header["axes"].tolist() in ([1, 2, 3], [0, 0, 0])
+        and 0 <= int(header["n_extended"]) < 2**31
+    )
+
+
+def _frame_type(header: np.void) -> tuple[tuple[int, ...], np.dtype]:
+    """Return the shape of a frame and the type of its pixels, in the byte order of the file.
+
+    Mode 0 is signed in MRC2014 and where IMOD's flag says so, unsigned in older files.
+    """
+    mode = int(header["mode"])
+    if mode in _COMPLEX_MODES:
+        raise Refusal(
+            "complex_image",
+            expected="real intensities",
+            got=f"MRC mode {mode}: a Fourier transform",
+            advice="Drop the image itself, not its transform.",
+        )
+    n_cols, n_rows, _ = (int(n) for n in header["size"])
+    dtype = np.dtype(_TYPES[mode])
+    if mode == 0 and not _bytes_are_signed(header):
+        dtype = np.dtype("u1")
+    byte_order = "<" if header.dtype["mode"].str.startswith("<") else ">"
+    shape = (n_rows, n_cols, 3) if mode == _RGB_MODE else (n_rows, n_cols)
+    return shape, dtype.newbyteorder(byte_order)
+
+
+def _bytes_are_signed(header: np.void) -> bool:
+    if int(header["imod_stamp"]) == _IMOD_STAMP:
+        return bool(int(header["imod_flags"]) & 1)
+    return int(header["version"]) >= _MRC2014
+
+
+def _facts_of(path: Path, header: np.void, dtype: np.dtype, extended: ExtendedHeader) -> RawFacts:
+    """Put together what header, extended header and the files beside it say."""
+    n_cols, n_rows, n_frames = (int(n) for n in header["size"])
+    sidecars = read_sidecars(path)
+    tilts = choose_tilts(n_frames, beside=sidecars.tilts, own=extended.tilt_angles_deg, own_source="extended header")
+    size_nm, notes = _pixel_size(header, extended, sidecars, (n_rows, n_cols))
+    stated = {**extended.acquisition, **sidecars.acquisition, **_label_axis(header)}
+    if tilts.single_deg is not None:
+        stated["stage_tilt_deg"] = tilts.single_deg
+    kind = "tilt_series" if tilts.angles_deg else "image_stack" if n_frames > 1 else "image"
+    return RawFacts(
+        format="MRC",
+        kind=kind,
+        shape=(n_rows, n_cols) if kind == "image" else (n_frames, n_rows, n_cols),
+        dtype=dtype.newbyteorder("=").name,
+        acquisition=Acquisition(pixel_size_nm=size_nm, row_order="bottom", **stated),
+        tilt_angles_deg=tilts.angles_deg,
+        notes=(*notes, *tilts.notes),
+    )
+
+
+def _pixel_size(
+    header: np.void, extended: ExtendedHeader, sidecars: Sidecars, shape: tuple[int, int]
+) -> tuple[float | None, tuple[str, ...]]:
+    """Return the pixel size of the header, else of the extended header, else of the mdoc, and notes.
+
+    A cell or a sampling of 0 is how programs say that they do not know.
+    """
+    sampling, cell = header["sampling"][:2].astype(float), header["cell_angstrom"][:2].astype(float)
+    scales = np.divide(cell, sampling, out=np.zeros(2), where=sampling != 0)
+    from_header = pixel_size_nm(scales[1], scales[0], "angstrom")
+    size_nm = from_header or extended.pixel_size_nm
+    beside_nm = sidecars.pixel_size_nm
+    if beside_nm is None:
+        return size_nm, ()
+    if sidecars.image_shape not in (None, shape):
+        return size_nm, (f"pixel spacing of {sidecars.source} not used: it is of an image of {sidecars.image_shape}",)
+    if size_nm is not None and abs(size_nm - beside_nm) > 0.01 * size_nm:
+        raise Refusal(
+            "conflicting_calibration",
+            expected=f"the pixel size of the header, {size_nm:.6g} nm, also in {sidecars.source}",
+            got=f"{beside_nm:.6g} nm",
+            advice=f"Remove or mend {sidecars.source}, or mend the header.",
+        )
+    return size_nm or beside_nm, ()
+
+
+def _label_axis(header: np.void) -> dict[str, float]:
+    """Return the tilt axis that SerialEM writes into a label, if it does."""
+    text = bytes(header["labels"]).decode("latin-1")
+    match = re.search(r"Tilt axis (?:angle|rotation angle) = *(-?\d+\.?\d*)", text)
+    axis_deg = angle(match[1]) if match else None
+    return {} if axis_deg is None else {"tilt_axis_deg": axis_deg}

@@ -1,0 +1,69 @@
+"""The declared tables in DuckDB's words: names, types and comments."""
+
+from collections.abc import Iterable, Iterator
+
+from nanodefect_assets.domain.schemas import ALL, PROVENANCE, WRITTEN
+from nanodefect_assets.domain.tables import Column, Table
+
+SUPERSEDED = "superseded"
+"""Schema that holds rows no longer in force from which something in force was made; `particle_lineage` needs them."""
+
+CONNECTION_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+"""DuckDB would else try to download extensions."""
+
+_TYPES = {
+    "text": "VARCHAR",
+    "int": "BIGINT",
+    "float": "DOUBLE",
+    "bool": "BOOLEAN",
+    "time": "TIMESTAMP WITH TIME ZONE",
+}
+
+
+def sql_type(column: Column) -> str:
+    """Return DuckDB's name of a column's type."""
+    return _TYPES[column.type]
+
+
+def sql_text(value: str) -> str:
+    """Return `value` as a literal of SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def sql_name(*parts: str) -> str:
+    """Return a name of one or more parts as SQL has it, quoted."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
+
+
+def warehouse_columns(table: Table) -> tuple[Column, ...]:
+    """Return the columns that `table` has in the warehouse: what assets write comes behind its provenance."""
+    return (*PROVENANCE, *table.columns) if table in WRITTEN else table.columns
+
+
+def _definition(column: Column) -> str:
+    return f"{sql_name(column.name)} {sql_type(column)}{'' if column.is_nullable else ' NOT NULL'}"
+
+
+def create_table_sql(table: Table, schema: str = "main") -> str:
+    """Return the statements that make `table`, empty, with its comments."""
+    columns = warehouse_columns(table)
+    name = sql_name(schema, table.name)
+    create = f"CREATE TABLE {name} ({', '.join(_definition(column) for column in columns)})"
+    return "; ".join([create, *comments_sql("TABLE", name, table.meaning, columns)])
+
+
+def comments_sql(kind: str, name: str, meaning: str, columns: Iterable[Column]) -> Iterator[str]:
+    """Yield the statements that comment a table or view (`kind`) and its columns."""
+    yield f"COMMENT ON {kind} {name} IS {sql_text(meaning)}"
+    for column in columns:
+        yield f"COMMENT ON COLUMN {name}.{sql_name(column.name)} IS {sql_text(column.comment)}"
+
+
+def create_tables_sql(superseded: Iterable[Table]) -> str:
+    """Return the statements that make every table, and those of `superseded` once more for rows no longer in force."""
+    current = [create_table_sql(table) for table in ALL]
+    earlier = [create_table_sql(table, SUPERSEDED) for table in superseded]
+    return "; ".join([*current, f"CREATE SCHEMA {SUPERSEDED}", *earlier])
