@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export DAGSTER_DISABLE_TELEMETRY = yes
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: demo test check ui bench install dictionary clean-demo
+.PHONY: demo test check ui bench install documents
 
 install: $(STAMP)
 
@@ -40,3 +40,6 @@ test: check
 
 bench: install
 	$(BIN)/python -m pytest -m benchmark nanodefect_assets_tests/benchmarks -s
+
+documents: install
+	$(BIN)/python -m nanodefect_assets.cli.documents

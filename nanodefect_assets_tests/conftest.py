@@ -3,8 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from nanodefect_assets.stores.home import Home
+
+settings.register_profile("shared", deadline=None)  # CI's machine is slow now and then
+settings.load_profile("shared")
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def ingest_folders(home: Home, folders: tuple[Path, ...]) -> None:
 
 
 def _say_what_came(home: Home, batch: str, n_made: int) -> None:
-    from nanodefect_assets.stores.intake import current_manifest
+    from nanodefect_assets.stores.revisions import current_manifest
 
     manifest = current_manifest(home, batch)
     if manifest is None:

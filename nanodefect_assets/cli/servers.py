@@ -10,9 +10,16 @@ from pathlib import Path
 
 import click
 
+from nanodefect_assets.stores.files import write_atomically
 from nanodefect_assets.stores.home import Home
 
-_PACKAGE_MODULE = "nanodefect_assets.definitions"
+_WORKSPACE = """\
+# Written by `nanodefect ui`: the name under which sensors and schedules remember what they did.
+load_from:
+  - python_module:
+      module_name: nanodefect_assets.definitions
+      location_name: nanodefect_assets
+"""
 _GRACE_S = 20
 
 
@@ -20,11 +27,14 @@ def run_servers(home: Home, host: str, port: int, mlflow_port: int) -> None:
     """Run Dagster and MLflow, each with its children, and end both when either ends or the user interrupts."""
     from nanodefect_assets.defs.instance import open_instance
     from nanodefect_assets.defs.reaper import end_dead_runs
+    from nanodefect_assets.stores.mlflow_client import prepare_database
 
     for wanted in (port, mlflow_port):
         _check_free(host, wanted)
     with open_instance(home) as instance:
         end_dead_runs(instance, home)
+    if home.mlflow_database is not None:
+        prepare_database(home)
     environment = {
         "NANODEFECT_THREADS": str(max(1, len(os.sched_getaffinity(0)) // 2)),
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -32,7 +42,10 @@ def run_servers(home: Home, host: str, port: int, mlflow_port: int) -> None:
         **os.environ,
     }
     bin_folder = Path(sys.executable).parent
-    dagster = [str(bin_folder / "dagster"), "dev", "-m", _PACKAGE_MODULE, "-h", host, "-p", str(port)]
+    workspace = home.dagster / "workspace.yaml"
+    write_atomically(workspace, _WORKSPACE.encode())
+    dagster = [str(bin_folder / "dagster"), "dev", "-w", str(workspace), "-h", host, "-p", str(port)]
+    dagster += ["--log-level", "warning"]
     mlflow = [str(bin_folder / "mlflow"), "server", "--host", host, "--port", str(mlflow_port)]
     mlflow += [
         "--backend-store-uri",
@@ -42,15 +55,20 @@ def run_servers(home: Home, host: str, port: int, mlflow_port: int) -> None:
         "--workers",
         "1",
     ]
-    click.echo(f"Dagster http://{host}:{port}   MLflow http://{host}:{mlflow_port}   (Ctrl-C ends both)")
-    click.echo(f"Drop batches into {home.landing}")
+    click.echo("Starting Dagster and MLflow: half a minute.")
     servers = [
         subprocess.Popen(command, env=environment, cwd=home.root, start_new_session=True)
         for command in (dagster, mlflow)
     ]
     signal.signal(signal.SIGTERM, _interrupt)
+    waiting = [port, mlflow_port]
     try:
         while all(server.poll() is None for server in servers):
+            if waiting:
+                waiting = [wanted for wanted in waiting if not _answers(host, wanted)]
+                if not waiting:
+                    click.echo(f"Dagster http://{host}:{port}   MLflow http://{host}:{mlflow_port}/#/experiments")
+                    click.echo(f"Drop batches into {home.landing}   (Ctrl-C ends both)")
             time.sleep(0.5)
     except KeyboardInterrupt:
         click.echo("Ending.")
@@ -77,6 +95,11 @@ def _check_free(host: str, port: int) -> None:
                 f"Port {port} of {host} is taken. Is the user interface running already? "
                 "Otherwise choose --port or --mlflow-port."
             ) from error
+
+
+def _answers(host: str, port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((host, port)) == 0
 
 
 def _end(servers: list[subprocess.Popen[bytes]]) -> None:

@@ -16,7 +16,7 @@ def show_status(home: Home) -> None:
     from nanodefect_assets.defs.cells import unfinished_cells
     from nanodefect_assets.defs.instance import open_instance
     from nanodefect_assets.defs.reaper import end_dead_runs
-    from nanodefect_assets.stores.intake import accepted_batches, current_manifest
+    from nanodefect_assets.stores.revisions import accepted_batches, current_manifest
 
     click.echo(f"Home       {home.root}")
     with open_instance(home) as instance:

@@ -1,5 +1,8 @@
 """Which samples still have to be made."""
 
+import dagster as dg
+
+from nanodefect_assets.defs.partitions import sample_key
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.manifest import Manifest
@@ -18,12 +21,15 @@ LAST_ASSETS = (
 def sample_manifest(manifest: Manifest, aliquot: str) -> Manifest:
     """Return the part of a batch's manifest that one sample is made from.
 
-    It does not change when another aliquot of the batch does.
+    It does not change when another aliquot of the batch does, or what no result depends on: note, operator, robot run.
     """
     return manifest.model_copy(
         update={
             "revision": "",
             "fingerprint": "",
+            "operator": None,
+            "robot_run_id": None,
+            "note": None,
             "aliquots": (aliquot,),
             "files": manifest.files_of(aliquot),
             "refused": (),
@@ -35,6 +41,20 @@ def sample_manifest(manifest: Manifest, aliquot: str) -> Manifest:
 def unfinished_cells(home: Home, manifest: Manifest) -> tuple[Place, ...]:
     """Return the samples of a batch that were not made, or were made from another manifest."""
     return tuple(place for place in manifest.cells() if not _is_finished(home, manifest, place))
+
+
+def cells_to_make(instance: dg.DagsterInstance, home: Home, manifest: Manifest) -> tuple[Place, ...]:
+    """Return the samples of a batch that are unfinished, or that Dagster does not know to be made.
+
+    A run killed between the two leaves a whole result in the home that no page of Dagster shows.
+    """
+    known = [instance.get_materialized_partitions(dg.AssetKey([last.group, last.noun])) for last in LAST_ASSETS]
+    unfinished = set(unfinished_cells(home, manifest))
+    return tuple(
+        place
+        for place in manifest.cells()
+        if place in unfinished or not all(str(sample_key(place)) in partitions for partitions in known)
+    )
 
 
 def _is_finished(home: Home, manifest: Manifest, place: Place) -> bool:

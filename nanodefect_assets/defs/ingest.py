@@ -3,16 +3,18 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
-from nanodefect_assets.defs.cells import unfinished_cells
+from nanodefect_assets.defs.cells import cells_to_make
 from nanodefect_assets.defs.jobs import ACCEPT_BATCH, MAKE_SAMPLE, PUBLISH, SUMMARISE_BATCH
 from nanodefect_assets.defs.partitions import register_batch, register_places, sample_key
-from nanodefect_assets.defs.sensors import landing_tags
+from nanodefect_assets.defs.sensors import INGEST_TAG, landing_tags
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.manifest import Manifest
 from nanodefect_assets.stores.home import Home
+from nanodefect_assets.stores.processes import PROCESS_TAG, ProcessIdentity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,19 +46,19 @@ def ingest_batch(
 ) -> Ingested:
     """Accept the batch in `folder`, make its samples and statistics, and publish the warehouse."""
     from nanodefect_assets.stores.batch_yaml import read_batch_yaml
-    from nanodefect_assets.stores.intake import current_manifest
+    from nanodefect_assets.stores.revisions import current_manifest
 
     folder = folder.resolve()
     spec, _ = read_batch_yaml(folder / "batch.yaml")
     register_batch(instance, spec.batch)
     say(f"Accepting {spec.batch} from {folder}")
-    result = _run(definitions, instance, ACCEPT_BATCH, spec.batch, source=folder, tags=landing_tags(folder))
+    result = _run(definitions, instance, ACCEPT_BATCH, spec.batch, source=folder, tags=landing_tags(home, folder))
     if not result.success:
         return Ingested(manifest=None, trouble=_failures(result))
     manifest = current_manifest(home, spec.batch)
     if manifest is None:
         raise RuntimeError(f"Expected an accepted revision of {spec.batch} after its intake. Got none.")
-    cells = unfinished_cells(home, manifest)
+    cells = cells_to_make(instance, home, manifest)
     register_places(instance, cells)
     failed, trouble = [], []
     for n, place in enumerate(cells):
@@ -81,7 +83,11 @@ def _run(
     source: Path | None = None,
     tags: dict[str, str] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    config = {} if source is None else {"ops": {"samples__intake": {"config": {"source": str(source)}}}}
+    process = ProcessIdentity.of_this().to_text()
+    tags = {**(tags or {}), PROCESS_TAG: process, INGEST_TAG: process}
+    config: dict[str, Any] = {"loggers": {"console": {}}}
+    if source is not None:
+        config["ops"] = {"samples__intake": {"config": {"source": str(source)}}}
     return definitions.resolve_job_def(job).execute_in_process(
         instance=instance, partition_key=partition_key, run_config=config, tags=tags, raise_on_error=False
     )

@@ -26,6 +26,12 @@ run_retries:
   retry_on_asset_or_op_failure: false
 telemetry:
   enabled: false
+# No invitation to a newsletter on the first visit.
+nux:
+  enabled: false
+# The console shows what runs say and what fails; every event is in the run's own log.
+python_logs:
+  python_log_level: INFO
 """
 
 

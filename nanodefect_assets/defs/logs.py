@@ -19,15 +19,10 @@ class _PlainFormatter(logging.Formatter):
 
 def _matters(record: logging.LogRecord) -> bool:
     event = getattr(record, "dagster_meta", {}).get("dagster_event")
-    return (
-        record.levelno >= logging.WARNING
-        if event is None and record.levelno < logging.INFO
-        else (event is None or event.event_type_value in _SHOWN_EVENTS)
-    )
+    return event is None or event.event_type_value in _SHOWN_EVENTS
 
 
-@dg.logger(description="One plain line for what matters; everything else is in the run's event log.")
-def plain_console(context: dg.InitLoggerContext) -> logging.Logger:
+def _plain_console(context: dg.InitLoggerContext) -> logging.Logger:
     """Write progress and failures to the standard error stream."""
     logger = logging.Logger("nanodefect", logging.INFO)
     handler = logging.StreamHandler(sys.stderr)
@@ -35,3 +30,8 @@ def plain_console(context: dg.InitLoggerContext) -> logging.Logger:
     handler.addFilter(_matters)
     logger.addHandler(handler)
     return logger
+
+
+plain_console = dg.LoggerDefinition(
+    _plain_console, description="One plain line for what matters; everything else is in the run's event log."
+)

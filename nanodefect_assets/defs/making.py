@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from nanodefect_assets.defs.partitions import place_of
 from nanodefect_assets.defs.resources import HomeResource
 from nanodefect_assets.domain.generation import AssetName, Origin
+from nanodefect_assets.domain.keys import aliquot_label
 from nanodefect_assets.stores.generations import (
     GenerationWriter,
     StoredGeneration,
@@ -58,8 +59,8 @@ def making(
         code_version=context.assets_def.code_versions_by_key[context.asset_key] or "0",
         params={} if params is None else params.model_dump(mode="json"),
         run_size=home.run_size,
-        dagster_run_id=context.run_id,
-        job_name=context.job_name,
+        dagster_run_id=context.run.run_id,
+        job_name=context.run.job_name,
     )
     with new_generation(home.home, origin, [found.record.as_input() for found in inputs]) as out:
         yield out
@@ -75,15 +76,16 @@ def report(
     """Tell Dagster what was made."""
     if out.result is None:
         raise ValueError("Expected a finished generation. Call `report` after the writer was closed.")
-    shown: dict[str, Any] = {
-        "generation": out.result.name,
-        "is_unchanged": out.is_unchanged,
+    place = out.origin.place
+    shown = {
+        **({} if preview is None else {"preview": picture(preview)}),
+        **({} if place.aliquot is None else {"sample": f"{place.batch}, {aliquot_label(place.aliquot)}"}),
         "n_items": out.n_items,
         "n_refused": len(out.refusals),
         **(metadata or {}),
+        "is_unchanged": out.is_unchanged,
+        "generation": out.result.name,
     }
-    if preview is not None:
-        shown["preview"] = picture(preview)
     return dg.MaterializeResult(
         metadata=shown, check_results=checks, data_version=dg.DataVersion(out.result.content_digest[:16])
     )

@@ -9,11 +9,16 @@ import dagster as dg
 import psutil
 from dagster import DagsterRunStatus, RunsFilter
 
-from nanodefect_assets.defs.resources import PROCESS_TAG
 from nanodefect_assets.stores.home import Home
-from nanodefect_assets.stores.processes import ProcessIdentity
+from nanodefect_assets.stores.processes import PROCESS_TAG, ProcessIdentity
+from nanodefect_assets.stores.tracking import end_runs_of_dead_processes
 
-_ACTIVE = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
+_ACTIVE = [
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.CANCELING,
+]
 _PATIENCE = timedelta(minutes=3)
 """How long a run may take to tell which process works on it."""
 
@@ -35,12 +40,12 @@ def end_dead_runs(instance: dg.DagsterInstance, home: Home) -> list[str]:
         )
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     ended = [record.dagster_run.run_id for record in dead]
-    _end_mlflow_runs(instance, home)
+    end_runs_of_dead_processes(home)
     return ended
 
 
 def _is_alive(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
-    tag = record.dagster_run.tags.get(PROCESS_TAG)
+    tag = _process_tag(instance, record.dagster_run)
     if tag is not None:
         return ProcessIdentity.of_text(tag).is_alive()
     begun = record.create_timestamp
@@ -52,6 +57,13 @@ def _is_alive(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     return pid is not None and psutil.pid_exists(pid)
 
 
+def _process_tag(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    """Return the process that works on a run; when tried again, a run begins with all tags of the one that failed."""
+    tag = run.tags.get(PROCESS_TAG)
+    parent = instance.get_run_by_id(run.parent_run_id) if run.parent_run_id else None
+    return None if parent is not None and parent.tags.get(PROCESS_TAG) == tag else tag
+
+
 def _pid_of_events(instance: dg.DagsterInstance, run_id: str) -> int | None:
     """Return the process that the run's own events name, for a run that was killed before it was tagged."""
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
@@ -60,11 +72,3 @@ def _pid_of_events(instance: dg.DagsterInstance, run_id: str) -> int | None:
             if pid is not None and pid.value is not None:
                 return int(str(pid.value))
     return None
-
-
-def _end_mlflow_runs(instance: dg.DagsterInstance, home: Home) -> None:
-    if not (home.mlflow / "mlflow.db").exists():
-        return
-    from nanodefect_assets.stores.tracking import end_runs_of_dead_processes
-
-    end_runs_of_dead_processes(home)

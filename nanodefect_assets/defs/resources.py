@@ -11,10 +11,7 @@ from pydantic import Field, PrivateAttr
 
 from nanodefect_assets.domain.generation import RunSize
 from nanodefect_assets.stores.home import Home
-from nanodefect_assets.stores.processes import ProcessIdentity
-
-PROCESS_TAG = "nanodefect/process"
-"""Tag of a run: the process that works on it, so that a run whose process is gone can be ended."""
+from nanodefect_assets.stores.processes import PROCESS_TAG, ProcessIdentity
 
 _FAST_MICROGRAPHS = 4
 

@@ -1,50 +1,79 @@
 """What happens every night."""
 
+from importlib.metadata import version
+
 import dagster as dg
 from dagster import RunsFilter
 
-from nanodefect_assets.defs.cells import unfinished_cells
+from nanodefect_assets.defs.cells import cells_to_make
 from nanodefect_assets.defs.jobs import make_sample
 from nanodefect_assets.defs.partitions import register_places, sample_key
+from nanodefect_assets.defs.resources import HomeResource
+from nanodefect_assets.defs.sensors import busy_samples
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.stores.home import Home
 
 MAX_TRIES = 3
-_RECONCILE_TAG = "nanodefect/reconcile"
+RECONCILE_TAG = "nanodefect/reconcile"
+"""Tag of a run asked for at night: sample, revision and version of this package."""
 
 
 @dg.schedule(
     job=make_sample,
     cron_schedule="0 2 * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Asks for samples that manifests say should exist and that were not made; removes old generations.",
+    description="Asks for samples that manifests say should exist and that were not made.",
 )
 def nightly(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
-    """Ask for missing samples, each a bounded number of times for one revision, and remove what is no longer needed."""
-    from nanodefect_assets.stores.intake import accepted_batches, current_manifest
-    from nanodefect_assets.stores.pruning import prune_generations
+    """Ask for missing samples, each a bounded number of times for one revision and one version of the code."""
+    from nanodefect_assets.stores.revisions import accepted_batches, current_manifest
 
     home = Home.of_environment().prepare()
-    prune_generations(home)
+    busy = busy_samples(context.instance)
     requests = []
     for batch in accepted_batches(home):
         manifest = current_manifest(home, batch)
         if manifest is None:
             continue
-        for place in unfinished_cells(home, manifest):
-            request = _request(context.instance, place, manifest.revision)
-            if request is not None:
-                requests.append(request)
-    return requests
+        missing = cells_to_make(context.instance, home, manifest)
+        idle = [place for place in missing if str(sample_key(place)) not in busy]
+        requests += [_request(context.instance, place, manifest.revision) for place in idle]
+    return [request for request in requests if request is not None]
 
 
 def _request(instance: dg.DagsterInstance, place: Place, revision: str) -> dg.RunRequest | None:
-    tag = f"{place.sample}:{revision}"
-    tries = instance.get_runs_count(RunsFilter(tags={_RECONCILE_TAG: tag}))
+    tag = f"{place.sample}:{revision}:{version('nanodefect-assets')}"
+    tries = instance.get_runs_count(RunsFilter(tags={RECONCILE_TAG: tag}))
     if tries >= MAX_TRIES:
         return None
     register_places(instance, (place,))
-    return dg.RunRequest(run_key=f"{tag}:{tries + 1}", partition_key=sample_key(place), tags={_RECONCILE_TAG: tag})
+    return dg.RunRequest(run_key=f"{tag}:{tries + 1}", partition_key=sample_key(place), tags={RECONCILE_TAG: tag})
 
 
-SCHEDULES = (nightly,)
+@dg.op(description="Remove generations that nothing needs, by the rule of `prune_generations`.")
+def prune(context: dg.OpExecutionContext, home: HomeResource) -> None:
+    """Remove old generations and what killed runs left unfinished."""
+    from nanodefect_assets.stores.pruning import prune_generations
+
+    pruned = prune_generations(home.home)
+    context.log.info(
+        f"Removed {len(pruned.removed)} old and {len(pruned.unfinished)} unfinished generations, "
+        f"{pruned.size_bytes:,} bytes; {pruned.n_kept} stay."
+    )
+
+
+@dg.job(description="Remove old generations. A job of its own: a schedule's tick is stopped after a minute.")
+def prune_old_generations() -> None:
+    """Remove old generations."""
+    prune()
+
+
+nightly_pruning = dg.ScheduleDefinition(
+    name="nightly_pruning",
+    job=prune_old_generations,
+    cron_schedule="0 3 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Removes old generations.",
+)
+
+SCHEDULES = (nightly, nightly_pruning)

@@ -127,7 +127,7 @@ class AliquotEntry(SpecPart):
 
     time: AliquotKey = Field(description="Growth time: 45 s, 90 min, 8 h, 2 d; or end for the product.")
     replicate: int | None = Field(default=None, ge=1, le=99, description="Number among aliquots of one time, from 1.")
-    conditions: ConditionsSpec = Field(default=ConditionsSpec(), description="Conditions of this aliquot alone.")
+    conditions: ConditionsSpec = Field(default_factory=ConditionsSpec, description="Conditions of this aliquot alone.")
 
     @model_validator(mode="after")
     def _check_replicate(self) -> Self:
@@ -165,7 +165,7 @@ class BatchSpec(SpecPart):
     robot_run_id: str | None = Field(default=None, max_length=200, description="Run of the synthesis robot.")
     note: str | None = Field(default=None, max_length=10_000, description="Anything else.")
     simulated: bool = Field(default=False, description="Whether a computer made all of it.")
-    conditions: ConditionsSpec = Field(default=ConditionsSpec(), description="Conditions of the whole batch.")
+    conditions: ConditionsSpec = Field(default_factory=ConditionsSpec, description="Conditions of the whole batch.")
     aliquots: tuple[AliquotEntry, ...] = Field(
         default=(), description="Aliquots drawn; without it, those that the files name."
     )

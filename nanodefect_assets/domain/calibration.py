@@ -46,8 +46,8 @@ def agree(entry: FileEntry, facts: RawFacts, stated_tilts_deg: tuple[float, ...]
     Raises
     ------
     Refusal
-        If they disagree by more than 1 % (angles: half a degree) and batch.yaml gives no reason to override the file; or if
-        neither gives the pixel size of an image that is not declared uncalibrated.
+        If they disagree by more than 1 % (angles: half a degree) and batch.yaml gives no reason to override the file;
+        or if neither gives the pixel size of an image that is not declared uncalibrated.
     """
     if entry.calibration_override_reason is None:
         _check_agreement(entry, facts)

@@ -13,6 +13,11 @@ def _stem(path: str) -> str:
     return PurePosixPath(path).stem
 
 
+def label_stem(path: str) -> str:
+    """Return the stem of a label file without a suffix such as ``_mask``: the stem of its micrograph."""
+    return _SUFFIX.sub("", _stem(path))
+
+
 def _folder(path: str) -> str:
     return str(PurePosixPath(path).parent)
 
@@ -30,8 +35,8 @@ class Micrographs:
     def labelled_by(self, path: str, label_of: str | None = None) -> str:
         """Return the micrograph that the label file `path` is of.
 
-        It is `label_of` where batch.yaml gives it; else the one with the same name but for the ending and a suffix such as
-        ``_mask`` or ``_labels``, in the same folder if there is one, else in any folder of the aliquot.
+        It is `label_of` where batch.yaml gives it; else the one with the same name but for the ending and a suffix such
+        as ``_mask`` or ``_labels``, in the same folder if there is one, else in any folder of the aliquot.
 
         Raises
         ------
@@ -42,7 +47,7 @@ class Micrographs:
             if label_of in self._paths:
                 return label_of
             raise self._missing(label_of)
-        stems = dict.fromkeys((_stem(path), _SUFFIX.sub("", _stem(path))))
+        stems = dict.fromkeys((_stem(path), label_stem(path)))
         found = next((self._by_stem[stem] for stem in stems if stem in self._by_stem), [])
         beside = [candidate for candidate in found if _folder(candidate) == _folder(path)] or found
         if len(beside) > 1:

@@ -1,6 +1,6 @@
 """What the header of a microscope's file says, before any pixel is read; and the atoms of a coordinate file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -32,6 +32,8 @@ class RawFacts:
         Stage tilt of each frame of a tilt series.
     length_unit : str or None
         Unit of the coordinates.
+    data_bar_rows : int
+        Rows at the bottom of the image that a scanning microscope wrote its data bar into.
     notes : tuple of str
         What a person might want to know, such as where the angles came from.
     """
@@ -40,9 +42,10 @@ class RawFacts:
     kind: RawKind
     shape: tuple[int, ...]
     dtype: str
-    acquisition: Acquisition = Acquisition()
+    acquisition: Acquisition = field(default_factory=Acquisition)
     tilt_angles_deg: tuple[float, ...] | None = None
     length_unit: str | None = None
+    data_bar_rows: int = 0
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

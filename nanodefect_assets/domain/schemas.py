@@ -54,7 +54,7 @@ ALIQUOTS = Table(
 
 CONDITIONS = Table(
     name="conditions",
-    meaning="One synthesis condition of a batch or of one of its aliquots: temperature, a reagent's amount, a free field.",
+    meaning="One synthesis condition of a batch or an aliquot: temperature, a reagent's amount, a free field.",
     columns=(
         _BATCH,
         text("aliquot_time", "Aliquot that the condition is of; the whole batch if missing.", null=True),
@@ -112,7 +112,7 @@ MICROGRAPHS = Table(
         number("pixel_size_nm", "Edge of a pixel; missing if declared uncalibrated.", "nm/px", null=True),
         text("calibration_source", "file, batch.yaml, override, correction or uncalibrated."),
         text("calibration_reason", "Why the file's own calibration was overridden.", null=True),
-        text("row_order", "top if the file's first row is the top of the image as stored here; bottom if it was turned."),
+        text("row_order", "top, or bottom if the file's first row is the bottom of the image; it was then turned."),
         number("voltage_kv", "Acceleration voltage.", "kV", null=True),
         number("dose_e_per_nm2", "Electron dose.", "e/nm2", null=True),
         number("exposure_s", "Exposure or dwell of the frame.", "s", null=True),
@@ -144,7 +144,7 @@ MASKS = Table(
 
 MASK_SCORES = Table(
     name="mask_scores",
-    meaning="A mask against the expert labels that came with the batch, as counts; ratios are in the view mask_quality.",
+    meaning="A mask against the expert labels of the batch, as counts; ratios are in the view mask_quality.",
     columns=(
         _MICROGRAPH,
         _SIMULATED,
@@ -168,7 +168,7 @@ _LENGTHS = (
 
 PARTICLES = Table(
     name="particles",
-    meaning="One particle of one micrograph. Lengths in px are always there; in nm only where the micrograph is calibrated.",
+    meaning="One particle of one micrograph. Lengths are there in px always, in nm where the micrograph is calibrated.",
     columns=(
         text("particle_id", "<micrograph_id>#<label>, unique within a generation."),
         _MICROGRAPH,
@@ -186,7 +186,7 @@ PARTICLES = Table(
         *(number(f"{name}_nm", meaning, "nm", null=True) for name, meaning in _LENGTHS),
         number("circularity", "4 pi area / perimeter^2, at most 1."),
         number("aspect_ratio", "Major over minor axis.", null=True),
-        number("orientation_deg", "Major axis against the row direction (x), counter-clockwise as displayed, -90 to 90.", "deg"),
+        number("orientation_deg", "Major axis against x (along a row), counter-clockwise as displayed, -90 to 90.", "deg"),
         number("solidity", "Area over area of the convex hull."),
         flag("touches_edge", "Whether the particle touches the edge of the micrograph; its size is then not known."),
         number(
@@ -204,7 +204,7 @@ _UNIT = text("length_unit", "nm, or px for micrographs that were declared uncali
 
 SIZE_DISTRIBUTIONS = Table(
     name="size_distributions",
-    meaning="Equivalent diameter of the particles of one aliquot; particles at an edge left out and the others weighted for it.",
+    meaning="Equivalent diameter of the particles of one aliquot, without those at an edge and weighted for them.",
     columns=(
         _BATCH,
         _ALIQUOT,
@@ -218,7 +218,7 @@ SIZE_DISTRIBUTIONS = Table(
         number("sd_diameter", "Weighted standard deviation between particles.", "length_unit", null=True),
         number("median_diameter", "Weighted median.", "length_unit", null=True),
         number("lognormal_median", "Median of the fitted lognormal distribution.", "length_unit", null=True),
-        number("lognormal_sigma", "Standard deviation of ln(diameter) in the fitted lognormal distribution.", null=True),
+        number("lognormal_sigma", "Standard deviation of ln(diameter) in the fitted distribution.", null=True),
         number("lognormal_ks", "Largest distance between fitted and weighted empirical distribution.", null=True),
     ),
     key=("synthesis_batch", "aliquot_time", "length_unit", "is_simulated"),

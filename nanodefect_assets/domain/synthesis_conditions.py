@@ -91,7 +91,7 @@ class ConditionsSpec(BaseModel):
     """Conditions of a batch or of one aliquot; any further field is a condition of that name."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
-    __pydantic_extra__: dict[str, FreeValue]
+    __pydantic_extra__: dict[str, FreeValue] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     temperature: Amount | None = Field(default=None, description="Temperature, such as '90 degC'.")
     reagents: tuple[Reagent, ...] = Field(default=(), description="Reagents with their amounts.")

@@ -14,7 +14,6 @@ _Labels = Int[np.ndarray, "row col"]
 
 OUTLINE_COLOUR = (1.0, 0.35, 0.1, 1.0)
 _GREY_PERCENTILES = (0.5, 99.5)
-_STROKE = (Stroke(linewidth=1.5, foreground="black"), Normal())
 
 
 def plot_overlay(counts: _Image, labels: _Labels | None = None, *, pixel_size_nm: float | None = None) -> Figure:
@@ -84,7 +83,7 @@ def draw_scale_bar(axes: Axes, shape: tuple[int, int], pixel_size_nm: float) -> 
     bar = Rectangle((left, bottom), length_nm / pixel_size_nm, -0.012 * n_rows, color="white", ec="black", lw=0.5)
     axes.add_patch(bar)
     text = axes.text(left, bottom - 0.025 * n_rows, f"{length_nm:g} nm", color="white", fontsize=9, va="bottom")
-    text.set_path_effects(_STROKE)
+    text.set_path_effects([Stroke(linewidth=1.5, foreground="black"), Normal()])
 
 
 def round_length(length: float) -> float:
@@ -105,7 +104,7 @@ def outline_mask(labels: _Labels) -> Bool[np.ndarray, "row col"]:
     return is_outline & (labels > 0)
 
 
-def block_mean(image: _Image, step: int) -> Float[np.ndarray, "row col"]:
+def block_mean(image: _Image, step: int) -> Float[np.ndarray, "block_row block_col"]:
     """Return the mean over blocks of `step` x `step` pixels; incomplete blocks count what they have."""
     row_starts, col_starts = np.arange(0, image.shape[0], step), np.arange(0, image.shape[1], step)
     sums = np.add.reduceat(np.add.reduceat(image.astype(np.float32), row_starts, axis=0), col_starts, axis=1)

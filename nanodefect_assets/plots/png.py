@@ -21,13 +21,14 @@ def figure_png(figure: Figure, max_bytes: int = 100_000) -> bytes:
         If it does not fit even at 10 dots per inch.
     """
     dpi = _START_DPI
-    while dpi >= _MIN_DPI:
-        data = _render(figure, dpi)
-        if len(data) <= max_bytes:
-            figure.clear()
-            return data
+    data = _render(figure, dpi)
+    while len(data) > max_bytes:
         dpi *= min(0.9, np.sqrt(max_bytes / len(data)))
-    raise ValueError(f"Expected a picture that fits in {max_bytes} bytes. Got {len(data)} at {_MIN_DPI:g} dpi.")
+        if dpi < _MIN_DPI:
+            raise ValueError(f"Expected a picture that fits in {max_bytes} bytes. Got {len(data)} at its coarsest.")
+        data = _render(figure, dpi)
+    figure.clear()
+    return data
 
 
 def _render(figure: Figure, dpi: float) -> bytes:

@@ -61,7 +61,7 @@ def plot_diameters(particles: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_counts(counts: Mapping[str, float], *, label: str) -> Figure:
+def plot_counts(counts: Mapping[str, float | int], *, label: str) -> Figure:
     """Draw one horizontal bar per name, first name on top.
 
     Parameters

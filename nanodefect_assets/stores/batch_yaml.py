@@ -1,7 +1,7 @@
 """Reading batch.yaml: safely, and with errors that say which line, what was expected and what came.
 
-All values stay text until the fields of `BatchSpec` say what they are. So none of YAML's own surprises can happen: ``8:30``
-is no number in base 60, ``1e-3`` is a number, a date is text, and ``0012`` as the id of a robot run stays as it is written.
+All values stay text until the fields of `BatchSpec` say what they are. So none of YAML's own surprises can happen:
+``8:30`` is no number in base 60, ``1e-3`` is a number, a date is text, and ``0012`` as the id of a robot run stays.
 """
 
 from collections.abc import Iterable
@@ -28,6 +28,7 @@ _ADVICE = "Mend batch.yaml and copy it again; `nanodefect new-batch` writes a co
 _QUOTE = "put quotes around text that starts with & * or !, such as '*.tif'"
 
 Loc = tuple[int | str, ...]
+"""Way to a field: names of fields and numbers of items, from 0."""
 
 
 def read_batch_yaml(path: Path) -> tuple[BatchSpec, str]:
@@ -121,8 +122,8 @@ def _check_events(events: Iterable[yaml.Event]) -> None:
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
             raise _refusal([f"line {line}: expected no anchors (&) or aliases (*), got one; {_QUOTE}"])
-        if getattr(event, "tag", None) not in (None, "!"):
-            raise _refusal([f"line {line}: expected no tags, got {event.tag!r}; {_QUOTE}"])
+        if (tag := getattr(event, "tag", None)) not in (None, "!"):
+            raise _refusal([f"line {line}: expected no tags, got {tag!r}; {_QUOTE}"])
         n_documents += isinstance(event, yaml.DocumentStartEvent)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
@@ -147,7 +148,8 @@ def _value_of(node: yaml.Node, name: str, problems: list[str]) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_value_of(item, name, problems) for item in node.value]
     if not isinstance(node, yaml.MappingNode):
-        return None if node.style is None and node.value in _NULLS else node.value
+        is_plain = getattr(node, "style", None) in (None, "")
+        return None if is_plain and node.value in _NULLS else node.value
     value: dict[str, Any] = {}
     for key, item in node.value:
         line = key.start_mark.line + 1
@@ -202,6 +204,7 @@ def _describe(root: yaml.Node, error: ErrorDetails) -> str:
 
 
 def _expectation(error: ErrorDetails) -> str:
+    loc: Loc = error["loc"]
     context = error.get("ctx", {})
     cause = context.get("error")
     got = _shown(error["input"])
@@ -209,7 +212,7 @@ def _expectation(error: ErrorDetails) -> str:
         case "missing":
             return "expected this field, got none"
         case "extra_forbidden":
-            return f"expected a known field, got {error['loc'][-1]!r}; {_nearest_field(error['loc'])}"
+            return f"expected a known field, got {_name_of(loc[-1:])!r}; {_nearest_field(loc)}"
         case "literal_error":
             return f"expected {context['expected']}, got {got}"
         case "too_short":
@@ -233,9 +236,10 @@ def _shown(value: Any) -> str:
 
 
 def _nearest_field(loc: Loc) -> str:
+    *_, name = loc
     part = _PARTS.get(str(loc[0])) if len(loc) > 1 else BatchSpec
     known = list(part.model_fields) if part is not None and not (part is AliquotEntry and len(loc) > 3) else []
-    near = get_close_matches(str(loc[-1]), known, n=1)
+    near = get_close_matches(str(name), known, n=1)
     if near:
         return f"did you mean {near[0]!r}?"
     return f"known are {', '.join(known)}" if known else "leave it out"

@@ -1,6 +1,7 @@
 """Writing files so that nobody ever reads half of one, and locks that die with their process."""
 
 import fcntl
+import glob
 import hashlib
 import os
 from collections.abc import Iterator
@@ -33,6 +34,12 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def remove_drafts(path: Path) -> None:
+    """Remove what writers of `path` left that were killed; only for who holds the lock under which it is written."""
+    for draft in path.parent.glob(f".{glob.escape(path.name)}.*-*"):
+        draft.unlink()
 
 
 @contextmanager

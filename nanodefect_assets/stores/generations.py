@@ -1,7 +1,7 @@
 """Writing and reading generations: immutable folders, of which a pointer names the one in force.
 
 A generation is written beside the others and counts only once its record is there, which is written last; then the
-pointer is replaced. A process killed anywhere leaves the old generation in force. Nothing is ever renamed but single files.
+pointer is replaced. A process killed anywhere leaves the old generation in force. Only single files are ever renamed.
 """
 
 import shutil
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 _RECORD_KIND = "nanodefect/generation"
 _RECORD_VERSION = 1
-_WRITING = ".writing"
+WRITING = ".writing"
+"""File in a generation that its writer locks as long as it lives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,9 +97,14 @@ def read_record(folder: Path) -> Generation:
 
 
 def current_generation(home: Home, asset: AssetName, place: Place) -> StoredGeneration | None:
-    """Return the generation in force, or None if there is none."""
+    """Return the generation in force, or None if there is none or somebody removed it."""
     folder = home.current_folder(asset, place)
-    return None if folder is None else StoredGeneration(record=read_record(folder), folder=folder)
+    if folder is None:
+        return None
+    try:
+        return StoredGeneration(record=read_record(folder), folder=folder)
+    except FileNotFoundError:
+        return None
 
 
 def require_generation(home: Home, asset: AssetName, place: Place) -> StoredGeneration:
@@ -118,6 +124,13 @@ def require_generation(home: Home, asset: AssetName, place: Place) -> StoredGene
             advice=f"Materialise {asset} for this partition first.",
         )
     return found
+
+
+def input_of(home: Home, generation: StoredGeneration, asset: AssetName) -> StoredGeneration:
+    """Return the generation of `asset` that another was made from, which may no longer be the one in force."""
+    source = next(source for source in generation.record.inputs if source.asset == asset)
+    folder = home.folder_of(asset, source.place) / source.generation
+    return StoredGeneration(record=read_record(folder), folder=folder)
 
 
 class GenerationWriter:
@@ -168,8 +181,8 @@ class GenerationWriter:
     def item(self, item: str) -> Iterator[None]:
         """Work on one item: if its data cannot be used it is set aside and the rest goes on.
 
-        Only `ValueError`, which says that data are not what they should be, sets an item aside. Anything else is a fault of ours
-        or of the machine, and stops the asset.
+        Only `ValueError`, which says that data are not what they should be, sets an item aside. Anything else is a
+        fault of ours or of the machine, and stops the asset.
         """
         self.n_items += 1
         try:
@@ -177,7 +190,8 @@ class GenerationWriter:
         except Refusal as refusal:
             self.refuse(item, refusal)
         except ValueError as error:
-            self.refuse(item, Refusal("unusable_data", expected="data that this step can use", got=str(error), file=item))
+            refusal = Refusal("unusable_data", expected="data that this step can use", got=str(error), file=item)
+            self.refuse(item, refusal)
 
     def _close(self) -> None:
         if self.refusals:
@@ -201,8 +215,8 @@ def _refused_row(asset: AssetName, item: str, refusal: Refusal) -> dict[str, str
 def new_generation(home: Home, origin: Origin, inputs: Iterable[Input] = ()) -> Iterator[GenerationWriter]:
     """Write a generation and put it in force when the body ends without error.
 
-    If it turns out the same as the one in force, made from the same inputs by the same code, that one stays and this one goes:
-    the writer then says `is_unchanged`.
+    If it turns out the same as the one in force, made from the same inputs by the same code, that one stays and this
+    one goes: the writer then says `is_unchanged`.
     """
     base = home.folder_of(origin.asset, origin.place)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
@@ -210,12 +224,13 @@ def new_generation(home: Home, origin: Origin, inputs: Iterable[Input] = ()) -> 
     folder.mkdir(parents=True)
     out = GenerationWriter(folder, origin)
     try:
-        with locked(folder / _WRITING):
+        with locked(folder / WRITING):
             yield out
             out._close()
             _finish(base, out, tuple(inputs))
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        if follow_pointer(base) != folder:  # an interrupt may come when it is in force already
+            shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
@@ -232,18 +247,17 @@ def _finish(base: Path, out: GenerationWriter, inputs: tuple[Input, ...]) -> Non
     )
     with locked(base / ".pointer.lock"):
         folder = follow_pointer(base)
-        before = None if folder is None else read_record(folder)
+        before = None if folder is None else _record_or_none(folder)
         if before is not None and generation.is_same_result_as(before):
             out.result, out.is_unchanged = before, True
             shutil.rmtree(out.folder)
             return
         record = _RecordFile(kind=_RECORD_KIND, version=_RECORD_VERSION, generation=generation)
         write_atomically(out.folder / RECORD, _record_files().dump_json(record, indent=1))
-        (out.folder / _WRITING).unlink()
+        (out.folder / WRITING).unlink()
         sync_folder(base)
         write_atomically(base / POINTER, f"{generation.name}\n".encode())
     out.result = generation
-
 
 
 def is_up_to_date(home: Home, asset: AssetName, place: Place) -> bool:
@@ -256,3 +270,11 @@ def is_up_to_date(home: Home, asset: AssetName, place: Place) -> bool:
         if folder is None or folder.name != source.generation or not is_up_to_date(home, source.asset, source.place):
             return False
     return True
+
+
+def _record_or_none(folder: Path) -> Generation | None:
+    """Return the record of the generation in force; None if it is gone or damaged, so that the next one mends that."""
+    try:
+        return read_record(folder)
+    except (OSError, ValueError):
+        return None

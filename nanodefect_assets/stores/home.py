@@ -8,6 +8,7 @@ from typing import Self
 
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
+from nanodefect_assets.domain.refusal import Refusal
 
 POINTER = "current"
 RECORD = "generation.json"
@@ -68,7 +69,17 @@ class Home:
     @property
     def mlflow_uri(self) -> str:
         """Tracking address of MLflow: `MLFLOW_TRACKING_URI` if set, else a database in the home."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.mlflow / 'mlflow.db'}"
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self._own_mlflow_database}?timeout=60"
+
+    @property
+    def mlflow_database(self) -> Path | None:
+        """SQLite file of the home's own MLflow, made or not; None where `MLFLOW_TRACKING_URI` points elsewhere."""
+        is_own = self.mlflow_uri.partition("?")[0] == f"sqlite:///{self._own_mlflow_database}"
+        return self._own_mlflow_database if is_own else None
+
+    @property
+    def _own_mlflow_database(self) -> Path:
+        return self.mlflow.absolute() / "mlflow.db"
 
     def prepare(self) -> Self:
         """Make the folders that must exist."""
@@ -88,20 +99,25 @@ class Home:
     def places_of(self, asset: AssetName) -> list[Place]:
         """Return where `asset` has a generation in force, in order."""
         pointers = (self.artifacts / asset.group / asset.noun).glob(f"*/*/{POINTER}")
-        return sorted((_place_of(pointer) for pointer in pointers), key=lambda place: place.parts)
+        places = (_place_of(pointer) for pointer in pointers)
+        return sorted((place for place in places if place is not None), key=lambda place: place.parts)
 
     def pointers(self) -> Iterator[tuple[AssetName, Place, Path]]:
         """Yield asset, place and folder of every generation in force."""
         for pointer in sorted(self.artifacts.glob(f"*/*/*/*/{POINTER}")):
             group, noun = pointer.parts[-5:-3]
-            folder = follow_pointer(pointer.parent)
-            if folder is not None:
-                yield AssetName(group=group, noun=noun), _place_of(pointer), folder
+            folder, place = follow_pointer(pointer.parent), _place_of(pointer)
+            if folder is not None and place is not None:
+                yield AssetName(group=group, noun=noun), place, folder
 
 
-def _place_of(pointer: Path) -> Place:
+def _place_of(pointer: Path) -> Place | None:
+    """Return the place that the folders above a pointer name; None if no place is called so: the folder is not ours."""
     batch, aliquot = (None if part == "_" else part for part in pointer.parts[-3:-1])
-    return Place(batch=batch, aliquot=aliquot)
+    try:
+        return Place(batch=batch, aliquot=aliquot)
+    except Refusal:
+        return None
 
 
 def follow_pointer(folder: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""The names in a batch's folder: which are files of the batch, which belong to another file, which cannot be accepted."""
+"""The names in a batch's folder: which are its files, which belong to another file, which cannot be accepted."""
 
 import re
 from collections import Counter
@@ -45,7 +45,7 @@ def is_considered(file: LandedFile) -> bool:
 def sort_names(files: Iterable[LandedFile], spec: BatchSpec) -> SortedNames:
     """Sort out the names of a folder after its batch.yaml."""
     names = [file for file in files if is_considered(file)]
-    refusals = _unsafe_names(names)
+    refusals = unsafe_names(names)
     declared: dict[str, FileEntry] = {}
     undeclared: list[str] = []
     for path in (file.path for file in names if file.path not in refusals):
@@ -67,7 +67,8 @@ def sort_names(files: Iterable[LandedFile], spec: BatchSpec) -> SortedNames:
     return SortedNames(declared=files_of_batch, owner_of=owner_of, refusals=refusals)
 
 
-def _unsafe_names(names: list[LandedFile]) -> dict[str, Refusal]:
+def unsafe_names(names: list[LandedFile]) -> dict[str, Refusal]:
+    """Return a refusal for every name that cannot be accepted whatever it holds, by path."""
     spellings = Counter(same_form(file.path).casefold() for file in names)
     found = ((file.path, _unsafe_name(file, spellings)) for file in names)
     return {path: refusal for path, refusal in found if refusal is not None}

@@ -1,24 +1,21 @@
 """What would be accepted of a batch and what refused, found without writing anything."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from nanodefect_assets.domain.batch_spec import BatchSpec, FileEntry
 from nanodefect_assets.domain.calibration import Agreed, agree
 from nanodefect_assets.domain.globs import same_form
 from nanodefect_assets.domain.label_pairs import Micrographs
-from nanodefect_assets.domain.lengths import angstrom_per_unit
 from nanodefect_assets.domain.manifest import ManifestFile, RefusedFile
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
 from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.intake_names import SortedNames, sort_names
-from nanodefect_assets.stores.landing import Survey
-
-Probe = Callable[[Path, FileEntry], RawFacts]
-"""What tells the facts of a file whose entry is given; raises `Refusal` for what cannot be read."""
+from nanodefect_assets.stores.landing import LandedFile, Survey
+from nanodefect_assets.stores.probing import Probe, check_readable, probe_entry, read_tilt_angles
 
 _KINDS: dict[str, tuple[str, ...]] = {
     "hrtem": ("image", "image_stack"),
@@ -28,7 +25,6 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "coordinates": ("coordinates",),
     "labels": ("image",),
 }
-_SIZE_LIMIT_ANGLES = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,20 +94,17 @@ class Plan:
     refused: tuple[RefusedFile, ...]
 
 
-def probe_entry(path: Path, entry: FileEntry) -> RawFacts:
-    """Return the facts of a file, read as its entry in batch.yaml says."""
-    from nanodefect_assets.stores.raw.read import probe_file, read_coordinates
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    source: Path
+    spec: BatchSpec
+    names: SortedNames
+    probe: Probe
 
-    if entry.modality != "coordinates" or entry.length_unit is None:
-        return probe_file(path, entry.modality, row_order=entry.row_order)
-    atoms = read_coordinates(path, scale_angstrom_per_unit=angstrom_per_unit(entry.length_unit))
-    return RawFacts(
-        format=path.suffix[1:].upper(),
-        kind="coordinates",
-        shape=atoms.positions_angstrom.shape,
-        dtype=atoms.positions_angstrom.dtype.name,
-        length_unit=atoms.length_unit,
-    )
+    def sidecar(self, path: str) -> Path | None:
+        """Return where a sidecar lies, if it is a plain file of the folder."""
+        found = next((name for name in self.names.owner_of if same_form(name) == same_form(path)), None)
+        return None if found is None else self.source / found
 
 
 def plan_batch(
@@ -131,15 +124,16 @@ def plan_batch(
         Called before each file.
     """
     names = sort_names(seen.files, spec)
-    sizes = {file.path: file.size_bytes for file in seen.files}
+    batch = _Batch(source=source, spec=spec, names=names, probe=probe)
+    files = [file for file in seen.files if file.path in names.declared]
     refusals = dict(names.refusals)
     planned: dict[str, PlannedFile] = {}
-    for done, (path, entry) in enumerate(sorted(names.declared.items())):
-        on_step(Progress(task="reading headers", done=done, total=len(names.declared), detail=path))
+    for done, file in enumerate(files):
+        on_step(Progress(task="reading headers", done=done, total=len(files), detail=file.path))
         try:
-            planned[path] = _plan_file(source, path, sizes[path], entry, spec, probe)
+            planned[file.path] = _plan_file(batch, file, names.declared[file.path])
         except Refusal as refusal:
-            refusals[path] = refusal
+            refusals[file.path] = refusal
     planned = _pair_labels(planned, names, refusals)
     for sidecar, owner in names.owner_of.items():
         if owner not in planned:
@@ -151,10 +145,14 @@ def plan_batch(
     )
 
 
+def printable(path: str) -> str:
+    """Return `path` with bytes that are not UTF-8 written as escapes."""
+    return path.encode("utf-8", "backslashreplace").decode()
+
+
 def _refused_file(path: str, refusal: Refusal) -> RefusedFile:
-    readable = path.encode("utf-8", "backslashreplace").decode()
     return RefusedFile(
-        path=readable, reason=refusal.reason, expected=refusal.expected, got=refusal.got, advice=refusal.advice
+        path=printable(path), reason=refusal.reason, expected=refusal.expected, got=refusal.got, advice=refusal.advice
     )
 
 
@@ -167,11 +165,10 @@ def _sidecar_of_refused(owner: str) -> Refusal:
     )
 
 
-def _plan_file(
-    source: Path, path: str, size_bytes: int, entry: FileEntry, spec: BatchSpec, probe: Probe
-) -> PlannedFile:
-    _check_readable(source / path)
-    facts = probe(source / path, entry)
+def _plan_file(batch: _Batch, file: LandedFile, entry: FileEntry) -> PlannedFile:
+    path = batch.source / file.path
+    check_readable(path)
+    facts = batch.probe(path, entry)
     if facts.kind not in _KINDS[entry.modality]:
         raise Refusal(
             "wrong_modality",
@@ -180,43 +177,20 @@ def _plan_file(
             advice="State the modality of this file in batch.yaml.",
         )
     return PlannedFile(
-        path=path,
-        size_bytes=size_bytes,
+        path=file.path,
+        size_bytes=file.size_bytes,
         entry=entry,
         facts=facts,
-        agreed=agree(entry, facts, _stated_tilts(source, entry)),
-        aliquot=spec.aliquot_of(entry),
-        is_simulated=spec.simulated if entry.simulated is None else entry.simulated,
+        agreed=agree(entry, facts, _stated_tilts(batch, entry)),
+        aliquot=batch.spec.aliquot_of(entry),
+        is_simulated=batch.spec.simulated if entry.simulated is None else entry.simulated,
     )
 
 
-def _check_readable(path: Path) -> None:
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise Refusal(
-            "unreadable",
-            expected="a file that may be read",
-            got=error.strerror or "an error of the file system",
-            advice="Give the user who runs Dagster the right to read it, for example chmod a+r.",
-        ) from error
-
-
-def _stated_tilts(source: Path, entry: FileEntry) -> tuple[float, ...] | None:
+def _stated_tilts(batch: _Batch, entry: FileEntry) -> tuple[float, ...] | None:
     if entry.tilt_angles_file is None:
         return entry.tilt_angles_deg
-    file = entry.tilt_angles_file
-    try:
-        with (source / file).open("rb") as reader:
-            lines = reader.read(_SIZE_LIMIT_ANGLES).decode().split()
-        angles_deg = tuple(float(line) for line in lines)
-    except (OSError, ValueError) as error:
-        raise Refusal(
-            "bad_tilt_angles", expected=f"one angle in degrees on each line of {file}", got=str(error)[:100]
-        ) from error
-    if not angles_deg or not all(abs(angle_deg) <= 360 for angle_deg in angles_deg):
-        raise Refusal("bad_tilt_angles", expected=f"angles of -360 to 360 degrees in {file}", got="others or none")
-    return angles_deg
+    return read_tilt_angles(batch.sidecar(entry.tilt_angles_file), entry.tilt_angles_file)
 
 
 def _pair_labels(

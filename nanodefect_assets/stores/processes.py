@@ -8,6 +8,9 @@ from typing import Self
 
 import psutil
 
+PROCESS_TAG = "nanodefect/process"
+"""Tag of a run, in Dagster and in MLflow: the process that works on it; a run whose process is gone can be ended."""
+
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 

@@ -63,6 +63,8 @@ def check_rows(table: Table, frame: pd.DataFrame) -> pa.Table:
 def _arrow_column(table: Table, column: Column, values: pd.Series) -> pa.Array:
     if column.type == "float" and np.isinf(pd.to_numeric(values, errors="coerce")).any():
         raise SchemaError(f"Expected finite numbers in {table.name}.{column.name}. Got infinity.")
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        values = values.dt.tz_convert(None)  # Arrow takes moments without a zone for UTC
     try:
         array = pa.Array.from_pandas(values, type=_ARROW_TYPES[column.type])
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -95,10 +97,10 @@ class RowsWriter:
             self._flush()
 
     def _flush(self) -> None:
-        if self._file is None:
-            self._file = pq.ParquetWriter(self._path, arrow_schema(self._table), compression="zstd")
+        file = self._file or pq.ParquetWriter(self._path, arrow_schema(self._table), compression="zstd")
+        self._file = file
         rows = pa.concat_tables(self._waiting) if self._waiting else arrow_schema(self._table).empty_table()
-        self._file.write_table(rows, row_group_size=_ROW_GROUP)
+        file.write_table(rows, row_group_size=_ROW_GROUP)
         self._waiting, self._n_waiting = [], 0
 
     def close(self) -> None:

@@ -4,40 +4,28 @@ DuckDB lets nobody read a file that somebody holds for writing. So the file that
 loader at a time builds another beside it and replaces it. A reader keeps what it opened.
 """
 
-import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from os import getpid
 from pathlib import Path
 from secrets import token_hex
 
 import duckdb
+import pyarrow as pa
 
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.progress import OnStep, ignore_progress
+from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.schemas import ALL
-from nanodefect_assets.domain.tables import Table, integer, moment, text
+from nanodefect_assets.domain.tables import Table
 from nanodefect_assets.stores.files import locked, sync_folder
 from nanodefect_assets.stores.home import Home
-from nanodefect_assets.stores.warehouse_files import DRAFT, connect_reading, remove_drafts, set_aside_wal
-from nanodefect_assets.stores.warehouse_rows import SUPERSEDED_TABLES, UnreadableError, fill_tables, find_unreadable
-from nanodefect_assets.stores.warehouse_sources import LeftOut, Sources, collect_sources
-from nanodefect_assets.stores.warehouse_sql import CONNECTION_CONFIG, create_table_sql, create_tables_sql, sql_name
-from nanodefect_assets.stores.warehouse_views import VIEWS, create_views_sql, measured_particles
-
-WAREHOUSE_INFO = Table(
-    name="warehouse_info",
-    meaning="How this file was made, in one row.",
-    columns=(
-        moment("built_at", "When the file was made (UTC)."),
-        text("package_version", "Version of nanodefect-assets that made it."),
-        text("source_digest", "SHA-256 over the generations that it was made from and the declarations of its tables."),
-        integer("n_generations", "Generations in force that it holds."),
-    ),
-    key=("source_digest",),
-)
+from nanodefect_assets.stores.warehouse_building import build_warehouse, digest_of
+from nanodefect_assets.stores.warehouse_files import DRAFT, connect_reading, remove_drafts, set_aside_wal, wal_beside
+from nanodefect_assets.stores.warehouse_rows import UnreadableError, find_unreadable
+from nanodefect_assets.stores.warehouse_sources import Sources, collect_sources
+from nanodefect_assets.stores.warehouse_sql import sql_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +40,8 @@ class Loaded:
         Rows of each table.
     n_generations : int
         Generations read.
-    left_out : tuple of LeftOut
-        Generations in force that could not be read.
+    left_out : mapping of str to str
+        Generations in force that could not be read, by their folder below the home's artifacts, and why.
     skipped : tuple of Place
         Places that no manifest has any more.
     is_unchanged : bool
@@ -63,7 +51,7 @@ class Loaded:
     path: Path
     n_rows: Mapping[str, int]
     n_generations: int
-    left_out: tuple[LeftOut, ...]
+    left_out: Mapping[str, str]
     skipped: tuple[Place, ...]
     is_unchanged: bool
 
@@ -89,7 +77,7 @@ def load_warehouse(
         unreadable: dict[Path, str] = {}
         while True:
             sources = collect_sources(home, existing).without(unreadable)
-            if _published_digest(home.warehouse) == _digest_of(sources):
+            if _published_digest(home.warehouse) == digest_of(sources):
                 return _loaded(home, sources, is_unchanged=True)
             try:
                 _publish(home, sources, on_step)
@@ -100,14 +88,6 @@ def load_warehouse(
                 unreadable |= found
             else:
                 return _loaded(home, sources, is_unchanged=False)
-
-
-def _digest_of(sources: Sources) -> str:
-    """Return the SHA-256 over what the file is made from and by: generations, declarations, this package."""
-    declared = create_tables_sql(SUPERSEDED_TABLES) + create_views_sql(
-        (*VIEWS, measured_particles(is_all_simulated=False))
-    )
-    return hashlib.sha256("\0".join([sources.digest, version("nanodefect-assets"), declared]).encode()).hexdigest()
 
 
 def _published_digest(path: Path) -> str | None:
@@ -129,7 +109,7 @@ def _loaded(home: Home, sources: Sources, *, is_unchanged: bool) -> Loaded:
         path=home.warehouse,
         n_rows=counts,
         n_generations=len(sources.current),
-        left_out=sources.left_out,
+        left_out={one.folder.relative_to(home.artifacts).as_posix(): one.reason for one in sources.left_out},
         skipped=sources.skipped,
         is_unchanged=is_unchanged,
     )
@@ -143,7 +123,7 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
 def _publish(home: Home, sources: Sources, on_step: OnStep) -> None:
     draft = home.warehouse.with_name(f"{DRAFT}{getpid()}-{token_hex(4)}.duckdb")
     try:
-        _build(draft, home, sources, on_step)
+        build_warehouse(draft, home, sources, on_step)
         draft.chmod(0o444)
         set_aside_wal(home.warehouse)
         draft.replace(home.warehouse)
@@ -152,27 +132,95 @@ def _publish(home: Home, sources: Sources, on_step: OnStep) -> None:
     sync_folder(home.warehouse.parent)
 
 
-def _build(draft: Path, home: Home, sources: Sources, on_step: OnStep) -> None:
-    with duckdb.connect(draft, config=CONNECTION_CONFIG) as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(create_tables_sql(SUPERSEDED_TABLES))
-        fill_tables(connection, home, sources, on_step)
-        _describe_load(connection, sources)
-        is_all_simulated = not any(_has_measured(connection, table) for table in ALL)
-        connection.execute(create_views_sql((*VIEWS, measured_particles(is_all_simulated=is_all_simulated))))
-        connection.execute("CHECKPOINT")
+@contextmanager
+def open_warehouse(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open the published warehouse for reading; the connection keeps what it opened until it ends.
+
+    Raises
+    ------
+    Refusal
+        If there is no warehouse yet.
+    """
+    connection = _connect(home)
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
-def _describe_load(connection: duckdb.DuckDBPyConnection, sources: Sources) -> None:
-    connection.execute(create_table_sql(WAREHOUSE_INFO))
-    connection.execute(
-        "INSERT INTO warehouse_info VALUES (?, ?, ?, ?)",
-        [datetime.now(UTC), version("nanodefect-assets"), _digest_of(sources), len(sources.current)],
+def _connect(home: Home) -> duckdb.DuckDBPyConnection:
+    if not home.warehouse.exists():
+        raise Refusal(
+            "no_warehouse",
+            expected="a warehouse",
+            got="none made yet",
+            advice="Materialise population/warehouse, or drop a batch into the landing folder and wait.",
+        )
+    try:
+        return connect_reading(home.warehouse)
+    except duckdb.Error as error:
+        if not wal_beside(home.warehouse).exists():
+            raise _unreadable(error) from error
+    with locked(home.warehouse.parent / "load.lock"):
+        set_aside_wal(home.warehouse)
+    try:
+        return connect_reading(home.warehouse)
+    except duckdb.Error as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: duckdb.Error) -> Refusal:
+    return Refusal(
+        "unreadable_warehouse",
+        expected="a warehouse that DuckDB can open",
+        got=str(error).splitlines()[0],
+        advice="Close programs that hold it for writing; then materialise population/warehouse, which makes it anew.",
     )
 
 
-def _has_measured(connection: duckdb.DuckDBPyConnection, table: Table) -> bool:
-    if "is_simulated" not in table.names:
-        return False
-    found = connection.execute(f"SELECT 1 FROM {sql_name(table.name)} WHERE NOT is_simulated LIMIT 1")
-    return found.fetchone() is not None
+def run_query(home: Home, sql: str) -> pa.Table:
+    """Return the rows that a statement of SQL selects.
+
+    Raises
+    ------
+    Refusal
+        If there is no warehouse yet, or with DuckDB's own words if it does not accept the statement.
+    """
+    with open_warehouse(home) as connection:
+        try:
+            result = connection.sql(sql)
+            return pa.table({}) if result is None else result.to_arrow_table()
+        except duckdb.Error as error:
+            raise Refusal("bad_sql", expected="SQL that DuckDB accepts", got=str(error)) from error
+
+
+def describe_tables(home: Home) -> pa.Table:
+    """Return every column of every table and view: table, column, type and meaning with its unit."""
+    return run_query(
+        home,
+        """
+        SELECT columns.table_name AS "table", columns.column_name AS "column", columns.data_type AS "type",
+               columns.comment AS meaning
+        FROM duckdb_columns() AS columns
+        WHERE NOT columns.internal AND columns.schema_name = 'main'
+        ORDER BY columns.table_name, columns.column_index
+        """,
+    )
+
+
+def repeated_keys(home: Home) -> dict[str, list[str]]:
+    """Return, for every table with rows of the same key, a few of those keys as text."""
+    with open_warehouse(home) as connection:
+        return {table.name: repeated for table in ALL if (repeated := _repeated_keys(connection, table))}
+
+
+def _repeated_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> list[str]:
+    """Return up to ten keys that more than one row of `table` has."""
+    name, key = sql_name(table.name), ", ".join(map(sql_name, table.key))
+    distinct = connection.execute(f"SELECT count(DISTINCT hash({key})) = count(*) FROM {name}").fetchone()
+    if distinct == (True,):  # as many hashes as rows: no key can repeat, and nothing long was compared
+        return []
+    rows = connection.execute(
+        f"SELECT concat_ws(' ', {key}) FROM {name} GROUP BY {key} HAVING count(*) > 1 ORDER BY ALL LIMIT 10"
+    )
+    return [str(row[0]) for row in rows.fetchall()]

@@ -19,8 +19,8 @@ CATALOG = "nanodefect"
 def connect_reading(path: Path) -> duckdb.DuckDBPyConnection:
     """Open the published file for reading, in a connection that sees nothing else of the machine.
 
-    The file is attached rather than opened: `duckdb.connect` would give a second connection of one process the file that the
-    first one opened, though another has been published since.
+    The file is attached rather than opened: `duckdb.connect` would give a second connection of one process the file
+    that the first one opened, though another has been published since.
     """
     spill = Path(tempfile.gettempdir()) / "nanodefect-sql"
     connection = duckdb.connect(config={**CONNECTION_CONFIG, "temp_directory": str(spill)})

@@ -196,19 +196,13 @@ def _fill_runs(connection: duckdb.DuckDBPyConnection, generations: Iterable[Stor
 def find_unreadable(sources: Sources) -> dict[Path, str]:
     """Return the folders of the generations that hold a file of rows that cannot be read, with the reason."""
     found: dict[Path, str] = {}
-    for generations in (sources.current, sources.superseded):
-        for table, dated in table_files(generations).items():
-            for path, generation in dated:
-                if path.parent not in found and (reason := _trouble_with(table, path, generation)) is not None:
-                    found[path.parent] = reason
-    return found
-
-
-def _trouble_with(table: Table, path: Path, generation: Generation) -> str | None:
     with duckdb.connect(config=CONNECTION_CONFIG) as connection:
-        connection.execute(create_table_sql(table))
-        try:
-            fill_table(connection, table, [(path, generation)])
-        except (UnreadableError, duckdb.Error) as error:
-            return f"{path.name}: " + " ".join(str(error).split())[:500]
-    return None
+        for table, dated in table_files((*sources.current, *sources.superseded)).items():
+            for path, generation in dated:
+                connection.execute(f"DROP TABLE IF EXISTS {sql_name(table.name)}; {create_table_sql(table)}")
+                try:
+                    fill_table(connection, table, [(path, generation)])
+                except (UnreadableError, duckdb.Error) as error:
+                    found.setdefault(path.parent, f"{path.name}: " + " ".join(str(error).split())[:500])
+            connection.execute(f"DROP TABLE IF EXISTS {sql_name(table.name)}")
+    return found

@@ -68,10 +68,13 @@ class Sources:
         """Return the sources less the generations whose folders `unreadable` names with a reason each."""
         left_out = (
             LeftOut(
-                asset=stored.record.origin.asset, place=stored.record.origin.place, folder=stored.folder, reason=reason
+                asset=stored.record.origin.asset,
+                place=stored.record.origin.place,
+                folder=stored.folder,
+                reason=unreadable[stored.folder],
             )
             for stored in self.current
-            if (reason := unreadable.get(stored.folder)) is not None and (origin := stored.record.origin)
+            if stored.folder in unreadable
         )
         return replace(
             self,
@@ -89,8 +92,8 @@ def collect_sources(home: Home, existing: Collection[Place] | None) -> Sources:
     home : Home
         Where the generations lie.
     existing : collection of Place or None
-        Samples that the accepted manifests have; None if every place is to be taken. What is of a whole batch, or of one
-        growth time, is taken as long as the batch, or the time, has any sample.
+        Samples that the accepted manifests have; None if every place is to be taken. What is of a whole batch, or of
+        one growth time, is taken as long as the batch, or the time, has any sample.
     """
     current: list[StoredGeneration] = []
     left_out: list[LeftOut] = []

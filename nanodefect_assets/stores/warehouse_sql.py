@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from nanodefect_assets.domain.schemas import ALL, PROVENANCE, WRITTEN
-from nanodefect_assets.domain.tables import Column, Table
+from nanodefect_assets.domain.tables import Column, Table, integer, moment, text
 
 SUPERSEDED = "superseded"
 """Schema that holds rows no longer in force from which something in force was made; `particle_lineage` needs them."""
@@ -13,6 +13,19 @@ CONNECTION_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoload_known_extensions": "false",
 }
 """DuckDB would else try to download extensions."""
+
+WAREHOUSE_INFO = Table(
+    name="warehouse_info",
+    meaning="How this file was made, in one row.",
+    columns=(
+        moment("built_at", "When the file was made (UTC)."),
+        text("package_version", "Version of nanodefect-assets that made it."),
+        text("source_digest", "SHA-256 over the generations that it was made from and the declarations of its tables."),
+        integer("n_generations", "Generations in force that it holds."),
+    ),
+    key=("source_digest",),
+)
+"""The table that tells how the file was made."""
 
 _TYPES = {
     "text": "VARCHAR",

@@ -28,7 +28,8 @@ class View:
     sql: str
 
 
-def _declared(table: Table, *names: str) -> tuple[Column, ...]:
+def declared(table: Table, *names: str) -> tuple[Column, ...]:
+    """Return some columns that `table` has in the warehouse."""
     columns = {column.name: column for column in (*schemas.PROVENANCE, *table.columns)}
     return tuple(columns[name] for name in names)
 
@@ -60,7 +61,7 @@ MASK_QUALITY = View(
     name="mask_quality",
     meaning="Agreement of one mask with the expert labels that came with the batch.",
     columns=(
-        *_declared(
+        *declared(
             schemas.MASK_SCORES, "sample", "generation", "micrograph_id", "is_simulated", "label_file_id", *_COUNTS
         ),
         *_QUALITY,
@@ -78,9 +79,9 @@ SAMPLE_MASK_QUALITY = View(
     name="sample_mask_quality",
     meaning="Agreement of the masks of one sample with expert labels, over all labelled pixels together.",
     columns=(
-        *_declared(schemas.MASK_SCORES, "sample", "generation", "is_simulated"),
+        *declared(schemas.MASK_SCORES, "sample", "generation", "is_simulated"),
         integer("n_micrographs", "Micrographs with labels."),
-        *_declared(schemas.MASK_SCORES, *_COUNTS),
+        *declared(schemas.MASK_SCORES, *_COUNTS),
         *_QUALITY,
         number("mean_dice", "Mean of the Dice coefficients of the single micrographs."),
     ),
@@ -102,9 +103,9 @@ PARTICLE_LINEAGE = View(
     name="particle_lineage",
     meaning="Where one particle comes from: code and runs that measured it, mask, segmenter, micrograph and raw file.",
     columns=(
-        *_declared(schemas.PARTICLES, "particle_id", "sample", "micrograph_id", "label", "is_simulated"),
+        *declared(schemas.PARTICLES, "particle_id", "sample", "micrograph_id", "label", "is_simulated"),
         text("particle_generation", "Generation that holds the particle."),
-        *_declared(schemas.PARTICLES, "run_size", "code_version", "params_hash"),
+        *declared(schemas.PARTICLES, "run_size", "code_version", "params_hash"),
         text("package_version", "Version of this package that measured the particle."),
         text("dagster_run_id", "Dagster run that measured the particle; missing if made outside Dagster.", null=True),
         text("mask_generation", "Generation of the mask in which the particle was measured.", null=True),
@@ -154,13 +155,13 @@ ALIQUOT_SIZES = View(
     name="aliquot_sizes",
     meaning="Size distribution of one aliquot with its growth time and material.",
     columns=(
-        *_declared(schemas.SIZE_DISTRIBUTIONS, "synthesis_batch", "aliquot_time"),
+        *declared(schemas.SIZE_DISTRIBUTIONS, "synthesis_batch", "aliquot_time"),
         text("aliquot_label", "Growth time as written by people, such as 8 h.", null=True),
         integer("growth_time_s", "Growth time; unknown for the end of a synthesis.", "s", null=True),
         integer("replicate", "Number of the replicate at this time, from 1.", null=True),
         text("material", "Material, as written in batch.yaml.", null=True),
         *schemas.SIZE_DISTRIBUTIONS.columns[2:],
-        *_declared(schemas.SIZE_DISTRIBUTIONS, "generation", "run_size"),
+        *declared(schemas.SIZE_DISTRIBUTIONS, "generation", "run_size"),
     ),
     sql=f"""
 SELECT sizes.synthesis_batch, sizes.aliquot_time, aliquots.aliquot_label, aliquots.growth_time_s, aliquots.replicate,
@@ -177,7 +178,7 @@ SAMPLE_OVERVIEW = View(
     meaning="One sample: what came and what was found in it.",
     columns=(
         text("sample", "<batch>/<aliquot>."),
-        *_declared(schemas.ALIQUOTS, "synthesis_batch", "aliquot_time", "aliquot_label", "growth_time_s"),
+        *declared(schemas.ALIQUOTS, "synthesis_batch", "aliquot_time", "aliquot_label", "growth_time_s"),
         text("material", "Material, as written in batch.yaml.", null=True),
         integer("n_files", "Accepted files."),
         integer("n_micrographs", "Micrographs read."),
@@ -205,16 +206,6 @@ LEFT JOIN (
 
 VIEWS: tuple[View, ...] = (MASK_QUALITY, SAMPLE_MASK_QUALITY, PARTICLE_LINEAGE, ALIQUOT_SIZES, SAMPLE_OVERVIEW)
 """Views whose text is always the same; a view may use those before it."""
-
-
-def measured_particles(*, is_all_simulated: bool) -> View:
-    """Return the view that statistics start from: simulated rows count only where the warehouse has no others."""
-    return View(
-        name="measured_particles",
-        meaning="Particles of measured micrographs; those of simulated ones only if the whole warehouse is simulated.",
-        columns=(*schemas.PROVENANCE, *schemas.PARTICLES.columns),
-        sql=f"SELECT * FROM particles WHERE {'true' if is_all_simulated else 'NOT is_simulated'}",
-    )
 
 
 def create_views_sql(views: Iterable[View]) -> str:

@@ -9,12 +9,15 @@ from nanodefect_assets.defs.conditions import when_inputs_settle
 from nanodefect_assets.defs.making import asset_name, making, report
 from nanodefect_assets.defs.partitions import batch_of_sample, place_of, synthesis_batch
 from nanodefect_assets.defs.resources import HomeResource
+from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.science.population.params import SizeParams
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FEW_PARTICLES = 30
+_MICROGRAPHS = AssetName(group="samples", noun="micrographs")
+_PARTICLES = AssetName(group="hrtem", noun="particles")
 
 
 class SizeConfig(SizeParams, dg.Config):
@@ -23,7 +26,10 @@ class SizeConfig(SizeParams, dg.Config):
 
 @dg.asset(
     key=["population", "size_distribution"],
-    deps=[dg.AssetDep(["hrtem", "particles"], partition_mapping=batch_of_sample)],
+    deps=[
+        dg.AssetDep(["hrtem", "particles"], partition_mapping=batch_of_sample),
+        dg.AssetDep(["samples", "micrographs"], partition_mapping=batch_of_sample),
+    ],
     partitions_def=synthesis_batch,
     group_name="population",
     code_version="1",
@@ -42,30 +48,25 @@ def size_distribution(
     context: dg.AssetExecutionContext, config: SizeConfig, home: HomeResource
 ) -> dg.MaterializeResult:
     """Size distribution of each aliquot of a batch: histogram, mean with its standard error, fitted lognormal."""
-    from nanodefect_assets.domain.generation import AssetName
-    from nanodefect_assets.domain.schemas import PARTICLES, SIZE_DISTRIBUTIONS, SIZE_HISTOGRAMS
+    from nanodefect_assets.domain.schemas import MICROGRAPHS, PARTICLES, SIZE_DISTRIBUTIONS, SIZE_HISTOGRAMS
     from nanodefect_assets.science.population.sizes import histogram_sizes, summarise_sizes
-    from nanodefect_assets.stores.generations import current_generation, require_generation
-    from nanodefect_assets.stores.intake import current_manifest
+    from nanodefect_assets.stores.generations import current_generation, input_of, require_generation
+    from nanodefect_assets.stores.revisions import current_manifest
 
     batch = place_of(context).batch
     manifest = None if batch is None else current_manifest(home.home, batch)
     if batch is None or manifest is None:
         raise dg.Failure(f"Expected an accepted batch. Got {context.partition_key}, of which nothing was accepted.")
-    source = AssetName(group="hrtem", noun="particles")
-    found = {place: current_generation(home.home, source, place) for place in manifest.cells()}
+    found = {place: current_generation(home.home, _PARTICLES, place) for place in manifest.cells()}
     made = {place: generation for place, generation in found.items() if generation is not None}
     with making(context, home, inputs=made.values(), params=config) as out:
         out.n_items = len(found)
         out.add_rows(SIZE_DISTRIBUTIONS, [])
         out.add_rows(SIZE_HISTOGRAMS, [])
-        for place, generation in made.items():
-            where = {"synthesis_batch": batch, "aliquot_time": str(place.aliquot)}
-            rows = generation.rows(PARTICLES)
-            out.add_rows(
-                SIZE_DISTRIBUTIONS, summarise_sizes(rows, config).assign(**where)[list(SIZE_DISTRIBUTIONS.names)]
-            )
-            out.add_rows(SIZE_HISTOGRAMS, histogram_sizes(rows, config).assign(**where)[list(SIZE_HISTOGRAMS.names)])
+        for generation in made.values():
+            rows, images = generation.rows(PARTICLES), input_of(home.home, generation, _MICROGRAPHS).rows(MICROGRAPHS)
+            out.add_rows(SIZE_DISTRIBUTIONS, summarise_sizes(rows, config, micrographs=images))
+            out.add_rows(SIZE_HISTOGRAMS, histogram_sizes(rows, config))
     summary = require_generation(home.home, asset_name(context.asset_key), place_of(context))
     sizes, histogram = summary.rows(SIZE_DISTRIBUTIONS), summary.rows(SIZE_HISTOGRAMS)
     missing = sorted(str(place.aliquot) for place in found.keys() - made.keys())

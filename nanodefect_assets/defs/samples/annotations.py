@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 )
 def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     """Expert labels that came with a sample: for each labelled micrograph, which pixels are particle."""
-    from nanodefect_assets.stores.intake import raw_path
     from nanodefect_assets.stores.labels import read_label_image
     from nanodefect_assets.stores.manifests import read_sample_manifest
+    from nanodefect_assets.stores.revisions import raw_path
 
     source = upstream(context, home, "samples", "manifest")
     manifest = read_sample_manifest(source)

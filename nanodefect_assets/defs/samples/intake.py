@@ -59,7 +59,7 @@ def intake(context: dg.AssetExecutionContext, config: IntakeConfig, home: HomeRe
                 file=f"{source}/batch.yaml",
             )
     except Refusal as refusal:
-        context.instance.add_run_tags(context.run_id, {REFUSED_TAG: refusal.reason})
+        context.instance.add_run_tags(context.run.run_id, {REFUSED_TAG: refusal.reason})
         raise dg.Failure(description=str(refusal), allow_retries=False) from refusal
 
     manifest = accepted.manifest
@@ -80,7 +80,7 @@ def intake(context: dg.AssetExecutionContext, config: IntakeConfig, home: HomeRe
             "revision": manifest.revision,
             "is_new_revision": accepted.is_new_revision,
             "n_files": len(manifest.files),
-            "n_refused_files": len(manifest.refused),
+            "n_refused": len(manifest.refused),
             "n_aliquots": len(manifest.cells()),
             "cells_to_make": dg.MetadataValue.json([place.sample for place in unfinished]),
             "refused": dg.MetadataValue.md(reasons or "none"),

@@ -32,9 +32,9 @@ def manifest(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Materi
     from nanodefect_assets.domain.schemas import FILES
     from nanodefect_assets.stores.files import sha256_of
     from nanodefect_assets.stores.generations import require_generation
-    from nanodefect_assets.stores.intake import current_manifest, raw_path
     from nanodefect_assets.stores.intake_rows import file_rows
     from nanodefect_assets.stores.manifests import SAMPLE_MANIFEST, write_sample_manifest
+    from nanodefect_assets.stores.revisions import current_manifest, raw_path
 
     place = place_of(context)
     whole = None if place.batch is None else current_manifest(home.home, place.batch)

@@ -97,15 +97,16 @@ def micrographs(
 
 def _frames(home: "Home", manifest: "Manifest", sample_name: str) -> Iterator[_Frame]:
     """Read the images of a sample one by one; a file that cannot be read yields why."""
-    from nanodefect_assets.stores.intake import raw_path
     from nanodefect_assets.stores.raw.read import read_frames
+    from nanodefect_assets.stores.revisions import raw_path
 
     for file in manifest.files:
         if file.modality not in MODALITIES:
             continue
         file_id = f"{sample_name}/{file.path}"
         is_stack = file.shape is not None and len(file.shape) == 3
-        frames = enumerate(read_frames(raw_path(home, manifest, file), file.modality))
+        path = raw_path(home, manifest, file)
+        frames = enumerate(read_frames(path, file.modality, row_order=file.acquisition.row_order))
         while True:
             micrograph_id = file_id
             try:

@@ -13,7 +13,26 @@ from nanodefect_assets.science.hrtem.shape import crofton_perimeter, equal_ellip
 
 _LENGTHS = ("equivalent_diameter", "perimeter", "feret_max", "feret_min", "major_axis", "minor_axis")
 
-_DTYPES = {"text": "str", "int": "int64", "float": "float64", "bool": "bool"}
+_MEASURED = (
+    "label",
+    "centroid_row_px",
+    "centroid_col_px",
+    "bbox_row_min_px",
+    "bbox_col_min_px",
+    "bbox_row_max_px",
+    "bbox_col_max_px",
+    "area_px",
+    *(f"{name}_px" for name in _LENGTHS),
+    "orientation_deg",
+    "solidity",
+    "mean_counts",
+    "sd_counts",
+)
+"""Columns that come from the pixels of one particle."""
+
+_DTYPES = {"text": "str", "int": np.dtype("int64"), "float": np.dtype("float64"), "bool": np.dtype("bool")}
+
+_Columns = dict[str, np.ndarray]
 
 
 def measure_particles(labelled: LabelledMicrograph, params: ParticleParams) -> pd.DataFrame:
@@ -47,11 +66,12 @@ def measure_particles(labelled: LabelledMicrograph, params: ParticleParams) -> p
         mask = labels[box] == number
         if np.count_nonzero(mask) >= params.min_area_px:
             rows.append(_measure_one(number, mask, labelled.micrograph.counts[box], box))
-    table = pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(PARTICLES.names))
-    _add_shape_ratios(table)
-    _add_frame_columns(table, labels.shape)
-    _add_micrograph_columns(table, labelled.micrograph)
-    return table[list(PARTICLES.names)].astype({column.name: _DTYPES[column.type] for column in PARTICLES.columns})
+    columns = {name: np.array([row[name] for row in rows]) for name in _MEASURED}
+    columns |= _shape_ratios(columns) | _frame_columns(columns, labels.shape)
+    columns |= _micrograph_columns(columns, labelled.micrograph)
+    return pd.DataFrame(
+        {column.name: pd.array(columns[column.name], dtype=_DTYPES[column.type]) for column in PARTICLES.columns}
+    )
 
 
 def inclusion_weights(
@@ -89,7 +109,7 @@ def _check_numbers(labels: Int[np.ndarray, "row col"]) -> None:
 
 def _measure_one(
     number: int, mask: Bool[np.ndarray, "row col"], counts: Float[np.ndarray, "row col"], box: tuple[slice, slice]
-) -> dict[str, float]:
+) -> dict[str, float | int]:
     """Measure the particle `mask`, cut out of the micrograph along its bounding box."""
     row_min, col_min = box[0].start, box[1].start
     rows, cols = np.nonzero(mask)
@@ -128,31 +148,32 @@ def _measure_hull(mask: Bool[np.ndarray, "row col"]) -> tuple[float, float, int]
     return *feret_diameters(corners), n_pixels_inside(corners)
 
 
-def _add_shape_ratios(table: pd.DataFrame) -> None:
-    """Add ratios. A line of pixels has no minor axis, hence no aspect ratio."""
-    minor_axis_px = table["minor_axis_px"].where(table["minor_axis_px"] > 0)
-    table["aspect_ratio"] = table["major_axis_px"] / minor_axis_px
-    table["circularity"] = (4 * np.pi * table["area_px"] / table["perimeter_px"] ** 2).clip(upper=1.0)
+def _shape_ratios(columns: _Columns) -> _Columns:
+    """Return ratios of lengths. A line of pixels has no minor axis, hence no aspect ratio."""
+    major_axis_px, minor_axis_px = columns["major_axis_px"], columns["minor_axis_px"]
+    aspect_ratio = np.full(len(major_axis_px), np.nan)
+    np.divide(major_axis_px, minor_axis_px, out=aspect_ratio, where=minor_axis_px > 0)
+    circularity = 4 * np.pi * columns["area_px"] / columns["perimeter_px"] ** 2
+    return {"aspect_ratio": aspect_ratio, "circularity": np.minimum(circularity, 1.0)}
 
 
-def _add_frame_columns(table: pd.DataFrame, shape: tuple[int, int]) -> None:
-    starts = table[["bbox_row_min_px", "bbox_col_min_px"]]
-    stops = table[["bbox_row_max_px", "bbox_col_max_px"]]
-    touches_edge = (starts == 0).any(axis=1) | (stops == list(shape)).any(axis=1)
-    inner = ~touches_edge.to_numpy(dtype=bool)
-    sizes = (stops.to_numpy(dtype=float) - starts.to_numpy(dtype=float))[inner]
-    weights = np.zeros(len(table))
-    weights[inner] = inclusion_weights(sizes[:, 0], sizes[:, 1], shape)
-    table["touches_edge"] = touches_edge
-    table["inclusion_weight"] = weights
+def _frame_columns(columns: _Columns, shape: tuple[int, int]) -> _Columns:
+    first_row, first_col = columns["bbox_row_min_px"], columns["bbox_col_min_px"]
+    stop_row, stop_col = columns["bbox_row_max_px"], columns["bbox_col_max_px"]
+    touches_edge = (first_row == 0) | (first_col == 0) | (stop_row == shape[0]) | (stop_col == shape[1])
+    inner = ~touches_edge
+    weights = np.zeros(len(first_row))
+    weights[inner] = inclusion_weights((stop_row - first_row)[inner], (stop_col - first_col)[inner], shape)
+    return {"touches_edge": touches_edge, "inclusion_weight": weights}
 
 
-def _add_micrograph_columns(table: pd.DataFrame, micrograph: Micrograph) -> None:
-    """Add who the particles are and their sizes in nm."""
-    table["micrograph_id"] = micrograph.micrograph_id
-    table["particle_id"] = [f"{micrograph.micrograph_id}#{number}" for number in table["label"]]
-    table["is_simulated"] = micrograph.is_simulated
+def _micrograph_columns(columns: _Columns, micrograph: Micrograph) -> _Columns:
+    """Return who the particles are, and their sizes in nm."""
+    n_particles = len(columns["label"])
     pixel_size_nm = np.nan if micrograph.pixel_size_nm is None else micrograph.pixel_size_nm
-    table["area_nm2"] = table["area_px"] * pixel_size_nm**2
-    for name in _LENGTHS:
-        table[f"{name}_nm"] = table[f"{name}_px"] * pixel_size_nm
+    return {
+        "micrograph_id": np.full(n_particles, micrograph.micrograph_id, dtype=object),
+        "particle_id": np.array([f"{micrograph.micrograph_id}#{number}" for number in columns["label"]], dtype=object),
+        "is_simulated": np.full(n_particles, micrograph.is_simulated),
+        "area_nm2": columns["area_px"] * pixel_size_nm**2,
+    } | {f"{name}_nm": columns[f"{name}_px"] * pixel_size_nm for name in _LENGTHS}

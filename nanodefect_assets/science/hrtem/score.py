@@ -52,7 +52,7 @@ class MaskScore:
         return _ratio(self.n_true_positive, self.n_true_positive + self.n_false_negative)
 
 
-def score_mask(predicted_mask: Shaped[np.ndarray, "row col"], true_mask: Shaped[np.ndarray, "row col"]) -> MaskScore:
+def score_mask(predicted_mask: Shaped[np.ndarray, "row col"], true_mask: Shaped[np.ndarray, "_ _"]) -> MaskScore:
     """Count the pixels on which `predicted_mask` and `true_mask` agree; every value but 0 is particle."""
     if predicted_mask.shape != true_mask.shape:
         raise ValueError(f"Expected masks of one shape. Got {predicted_mask.shape} and {true_mask.shape}.")

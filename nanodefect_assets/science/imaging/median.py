@@ -41,7 +41,7 @@ def median_3x3(image: _Image) -> _Image:
     return result
 
 
-def _median_of_block(padded: _Image) -> _Image:
+def _median_of_block(padded: Float[np.ndarray, "padded_row padded_col"]) -> _Image:
     low, middle, high = _sort_three(padded[:-2], padded[1:-1], padded[2:])
     largest_low = np.maximum(np.maximum(low[:, :-2], low[:, 1:-1]), low[:, 2:])
     smallest_high = np.minimum(np.minimum(high[:, :-2], high[:, 1:-1]), high[:, 2:])

@@ -9,11 +9,12 @@ from jaxtyping import Float
 from nanodefect_assets.science.population.weighted import weighted_quantile
 
 _Values = Float[np.ndarray, " n"]
+_Edges = Float[np.ndarray, " edge"]
 
 _ROUND = (1, 2, 5)
 
 
-def round_bin_edges(values: _Values, weights: _Values, max_bins: int) -> _Values:
+def round_bin_edges(values: _Values, weights: _Values, max_bins: int) -> _Edges:
     """Return the edges of bins of equal, round width that hold all values.
 
     Parameters
@@ -65,6 +66,6 @@ class _Step(NamedTuple):
         low, high = self.edges(first, first)[0], self.edges(last, last)[0]
         return first - int(low > values.min()), last + int(high <= values.max())
 
-    def edges(self, first: int, last: int) -> _Values:
+    def edges(self, first: int, last: int) -> _Edges:
         multiples = np.arange(first, last + 1) * float(self.mantissa)
         return multiples * 10.0**self.power if self.power >= 0 else multiples / 10.0**-self.power

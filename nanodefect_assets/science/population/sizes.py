@@ -100,10 +100,10 @@ def _keys(table: pd.DataFrame, is_calibrated: pd.Series) -> pd.DataFrame:
     )
 
 
-def _summary(group: pd.DataFrame, params: SizeParams) -> dict[str, float]:
+def _summary(group: pd.DataFrame, params: SizeParams) -> dict[str, float | int]:
     inner = group[~group["touches_edge"]]
     clusters, micrographs = pd.factorize(inner["micrograph_id"])
-    row: dict[str, float] = {
+    row: dict[str, float | int] = {
         "n_micrographs": len(micrographs),
         "n_particles": len(inner),
         "n_edge": len(group) - len(inner),
@@ -126,7 +126,7 @@ def _lognormal(diameters: np.ndarray, weights: np.ndarray) -> dict[str, float]:
     return {"lognormal_median": median, "lognormal_sigma": sigma, "lognormal_ks": distance}
 
 
-def _bin_rows(group: pd.DataFrame, params: SizeParams) -> list[dict[str, float]]:
+def _bin_rows(group: pd.DataFrame, params: SizeParams) -> list[dict[str, float | int]]:
     inner = group[~group["touches_edge"]]
     if inner.empty:
         return []

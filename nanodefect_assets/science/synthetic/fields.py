@@ -6,7 +6,7 @@ Shapes are analytic and contrast is a plain model: fringes or mass thickness und
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 from scipy.ndimage import gaussian_filter
 
 from nanodefect_assets.domain.micrograph import LabelledMicrograph, Micrograph
@@ -43,7 +43,7 @@ class _Particle:
         """Inner radius of the regular polygon of the area of the disc."""
         return self.diameter_px / 2 * np.sqrt(np.pi / self.n_facets / np.tan(np.pi / self.n_facets))
 
-    def depth(self, rows: _Image, cols: _Image) -> _Image:
+    def depth(self, rows: Num[np.ndarray, "row col"], cols: Num[np.ndarray, "row col"]) -> _Image:
         """Return 1 in the middle, 0 on the outline and less outside."""
         x, y = cols - self.col, self.row - rows
         along = x * np.cos(self.turn_rad) + y * np.sin(self.turn_rad)
@@ -176,7 +176,7 @@ class _Fringes:
         waves_per_px = params.pixel_size_nm / params.lattice_spacing_nm * np.stack((np.sin(turn), np.cos(turn)), axis=1)
         return cls(waves_per_px=waves_per_px, phases_rad=rng.uniform(0, 2 * np.pi, 2))
 
-    def at(self, rows: Float[np.ndarray, " n"], cols: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    def at(self, rows: Num[np.ndarray, " n"], cols: Num[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Return the modulation, between -1 and 1, at pixels."""
         phase = 2 * np.pi * (self.waves_per_px @ np.stack((rows, cols))) + self.phases_rad[:, None]
         return np.cos(phase).mean(axis=0)

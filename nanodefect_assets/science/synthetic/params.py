@@ -1,6 +1,6 @@
 """Free parameters of simulated micrographs."""
 
-from typing import Literal, Self
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -49,7 +49,7 @@ class ParticleFieldParams(BaseModel):
     hot_pixel_fraction: float = Field(default=1e-5, ge=0, lt=1, description="Share of pixels that are hot.")
 
     @model_validator(mode="after")
-    def _check_sampling(self) -> Self:
+    def _check_sampling(self) -> "ParticleFieldParams":
         if self.modality == "hrtem" and self.lattice_spacing_nm < 2 * self.pixel_size_nm:
             raise ValueError(
                 f"Expected pixels of at most half the lattice spacing of {self.lattice_spacing_nm} nm, so that fringes "

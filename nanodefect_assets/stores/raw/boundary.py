@@ -1,7 +1,7 @@
 """The border to third-party readers: whatever they raise becomes a refusal."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -33,7 +33,7 @@ def refusing_damage(path: Path) -> Iterator[None]:
             file=path.name,
             advice="Change the file's permissions and drop the batch again.",
         ) from error
-    except Exception as error:  # noqa: BLE001 - the one place where a foreign parser's exceptions end
+    except Exception as error:  # the one place where a foreign parser's exceptions end
         raise Refusal(
             "damaged_file",
             expected="a whole file of its format",
@@ -43,9 +43,10 @@ def refusing_damage(path: Path) -> Iterator[None]:
         ) from error
 
 
-def guarded(frames: Iterable[T], path: Path) -> Iterator[T]:
-    """Yield `frames`, with every step of the reader inside `refusing_damage`, and nothing of the caller's."""
-    iterator = iter(frames)
+def guarded(read: Callable[[], Iterable[T]], path: Path) -> Iterator[T]:
+    """Yield what `read` gives, with every step of it inside `refusing_damage`, and nothing of the caller's."""
+    with refusing_damage(path):
+        iterator = iter(read())
     while True:
         with refusing_damage(path):
             try:

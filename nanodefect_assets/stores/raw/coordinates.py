@@ -1,6 +1,8 @@
 """Positions of atoms from xyz, extended xyz and CIF files, through ASE."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -13,7 +15,10 @@ SHORTEST_ANGSTROM, LONGEST_ANGSTROM = 1.5, 4.0
 
 MAX_BYTES = 2 * 2**30
 _FORMATS = {".xyz": "xyz", ".extxyz": "extxyz", ".cif": "cif"}
-_MAX_ATOM_LINES = 50_000_000
+_LIGHT = frozenset(("H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne"))
+_LONGEST_LINE = 10_000
+_MOST_PERIODIC = 20_000
+_Read = tuple[list[str], np.ndarray, np.ndarray | None]
 
 
 def read_atoms(path: Path, *, scale_angstrom_per_unit: float | None = None) -> Coordinates:
@@ -33,16 +38,16 @@ def read_atoms(path: Path, *, scale_angstrom_per_unit: float | None = None) -> C
     Raises
     ------
     Refusal
-        If the neighbours of the atoms are, in the median, nearer than 1.5 or farther than 4 ångström.
+        If the neighbours of the atoms are, in the median, nearer than 1.5 or farther than 4 ångström. Atoms up to
+        neon are left aside where there are heavier ones.
     """
-    species, positions = _read_positions(path)
+    species, positions, cell = _read_positions(path)
     scale = 1.0 if scale_angstrom_per_unit is None else float(scale_angstrom_per_unit)
     if not 0 < scale < np.inf:
         raise Refusal("bad_scale", expected="scale_angstrom_per_unit > 0", got=str(scale_angstrom_per_unit))
-    if len(positions) < 2 or not np.isfinite(positions).all():
-        raise Refusal("bad_coordinates", expected="two or more atoms at finite positions", got=f"{len(positions)} atoms")
-    distances, _ = cKDTree(positions).query(positions, k=2)
-    median = float(np.median(distances[:, 1])) * scale
+    if len(positions) == 0 or not np.isfinite(positions).all():
+        raise Refusal("bad_coordinates", expected="atoms at finite positions", got=f"{len(positions)} atoms")
+    median = _nearest_neighbour(positions[_heavy(species)], cell) * scale
     _check_distance(median, scale)
     return Coordinates(
         species=tuple(species),
@@ -65,37 +70,80 @@ def _check_distance(median_angstrom: float, scale: float) -> None:
     )
 
 
-def _read_positions(path: Path) -> tuple[list[str], np.ndarray]:
-    """Read symbols and positions; plain columns first, since files from tomography rarely keep to the format."""
+def _heavy(species: list[str]) -> np.ndarray:
+    """Return which atoms count: those beyond neon, so that no carbon film does; all where there are none."""
+    heavy = np.array([symbol not in _LIGHT for symbol in species])
+    return heavy if heavy.sum() > 1 else np.ones(len(species), dtype=bool)
+
+
+def _nearest_neighbour(positions: np.ndarray, cell: np.ndarray | None) -> float:
+    """Return the median distance to the nearest neighbour, with the periodic images of a small cell."""
+    surrounding = positions
+    if cell is not None and len(positions) <= _MOST_PERIODIC:
+        shifts = np.stack(np.meshgrid(*[(-1, 0, 1)] * 3, indexing="ij"), axis=-1).reshape(-1, 3) @ cell
+        surrounding = (positions[:, np.newaxis] + shifts).reshape(-1, 3)
+    distances, _ = cKDTree(surrounding).query(positions, k=2)
+    return float(np.median(distances[:, 1]))
+
+
+def _read_positions(path: Path) -> _Read:
+    """Read symbols, positions and, for a periodic structure, its cell (three vectors as rows).
+
+    Plain xyz files are read here: those of tomography and multislice programs rarely keep to the letter of the format.
+    """
     if path.stat().st_size > MAX_BYTES:
         raise Refusal("absurd_size", expected=f"at most {MAX_BYTES:,} bytes", got=f"{path.stat().st_size:,}")
     suffix = path.suffix.lower()
     if suffix == ".xyz":
-        return _read_columns(path)
+        with path.open(encoding="utf-8", errors="replace") as file:
+            head = [file.readline(_LONGEST_LINE), file.readline(_LONGEST_LINE)]
+        if "Properties=" not in head[1]:
+            return (*_read_columns(path, head), None)
+        suffix = ".extxyz"
     from ase.io import read
 
-    atoms = read(path, index=0, format=_FORMATS[suffix])
-    return list(atoms.get_chemical_symbols()), np.asarray(atoms.get_positions(), dtype=float)
+    atoms: Any = read(path, index=0, format=_FORMATS[suffix])
+    cell = np.asarray(atoms.cell) if atoms.pbc.all() else None
+    return list(atoms.get_chemical_symbols()), np.asarray(atoms.get_positions(), dtype=float), cell
 
 
-def _read_columns(path: Path) -> tuple[list[str], np.ndarray]:
-    """Read the lines of an xyz file: a symbol or an atomic number, then x, y and z; further columns are left aside."""
+def _read_columns(path: Path, head: list[str]) -> tuple[list[str], np.ndarray]:
+    """Read lines of a symbol or an atomic number, then x, y and z; further columns are left aside.
+
+    The first line has the number of atoms. Multislice programs (computem, prismatic) have a comment there, the cell on
+    the second line, and end with -1.
+    """
+    n_atoms = _count(head)
     with path.open(encoding="utf-8", errors="replace") as file:
-        first = file.readline().split()
-        if len(first) != 1 or not first[0].isdigit() or int(first[0]) > _MAX_ATOM_LINES:
-            raise Refusal(
-                "bad_coordinates",
-                expected="the number of atoms on the first line",
-                got=" ".join(first)[:80],
-                advice="Write the file as xyz: number of atoms, a comment, then symbol x y z on each line.",
-            )
-        file.readline()
-        rows = [line.split() for line, _ in zip(file, range(int(first[0])), strict=False)]
-    rows = [row for row in rows if row and row != ["-1"]]
-    if len(rows) != int(first[0]):
-        raise Refusal("truncated_file", expected=f"{first[0]} atoms, as the first line says", got=f"{len(rows)}")
+        rows = [line.split() for line in file][2:]
+    if n_atoms is None and ["-1"] in rows:
+        n_atoms = rows.index(["-1"])
+    rows = [row for row in rows[:n_atoms] if row]
+    if n_atoms is None or len(rows) != n_atoms:
+        raise Refusal(
+            "truncated_file",
+            expected="-1 after the last atom" if n_atoms is None else f"{n_atoms} atoms, as the first line says",
+            got=f"{len(rows)} lines",
+            advice="Write the file as xyz: number of atoms, a comment, then symbol x y z on each line.",
+        )
     positions = np.array([row[1:4] for row in rows], dtype=float).reshape(len(rows), 3)
-    return [_symbol(row[0]) for row in rows], positions
+    symbols = {text: _symbol(text) for text in {row[0] for row in rows}}
+    return [symbols[row[0]] for row in rows], positions
+
+
+def _count(head: list[str]) -> int | None:
+    """Return the number of atoms on the first line; None for a multislice file, which has a cell on the second."""
+    first, second = head[0].split(), head[1].split()
+    if len(first) == 1 and first[0].isdigit():
+        return int(first[0])
+    if len(second) == 3 and all(re.fullmatch(r"[-+.\deE]+", number) for number in second):
+        return None
+    raise Refusal(
+        "bad_coordinates",
+        expected="the number of atoms on the first line",
+        got=" ".join(first)[:80],
+        advice="Write the file as xyz: number of atoms, a comment, then symbol x y z on each line.",
+    )
 
 
 def _symbol(text: str) -> str:

@@ -76,7 +76,7 @@ def check_regular(path: Path) -> None:
         kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
         raise Refusal("not_a_file", expected="a file", got=kind, file=path.name, advice="List the files in it.")
     if status.st_size == 0:
-        raise Refusal("empty_file", expected="a file with bytes", got="0 bytes", file=path.name, advice="Copy it again.")
+        raise Refusal("empty_file", expected="a file with bytes", got="none", file=path.name, advice="Copy it again.")
 
 
 def _format_of(raw: bytes) -> str | None:

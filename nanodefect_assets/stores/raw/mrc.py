@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -43,6 +44,7 @@ from nanodefect_assets.stores.raw.tilts import choose_tilts
 from nanodefect_assets.stores.raw.units import pixel_size_nm
 
 HEADER_BYTES = 1024
+_BYTE_ORDERS: tuple[Literal["<", ">"], ...] = ("<", ">")
 _IMOD_STAMP = 1146047817
 _MRC2014 = 20140
 _COMPLEX_MODES = {3, 4}
@@ -65,7 +67,7 @@ _FIELDS = {
 }
 
 
-def header_type(byte_order: str) -> np.dtype:
+def header_type(byte_order: Literal["<", ">"]) -> np.dtype:
     """Return the fields of the header that matter, for ``<`` or ``>``."""
     names = list(_FIELDS)
     formats = [np.dtype(_FIELDS[name][0]).newbyteorder(byte_order) for name in names]
@@ -91,15 +93,17 @@ def open_mrc(path: Path) -> Iterator[Opened]:
 
 
 def looks_like_mrc(raw: bytes) -> bool:
-    """Whether the first bytes of a file can be an MRC header: its map stamp, or axes, mode and sizes that make sense."""
+    """Whether the first bytes of a file can be an MRC header: its stamp, or axes, mode and sizes that make sense."""
     if len(raw) < HEADER_BYTES:
         return False
-    return raw[208:211] == b"MAP" or any(_is_plausible(np.frombuffer(raw, header_type(o))[0]) for o in "<>")
+    return raw[208:211] == b"MAP" or any(
+        _is_plausible(np.frombuffer(raw, header_type(order))[0]) for order in _BYTE_ORDERS
+    )
 
 
 def _header_of(raw: bytes) -> np.void:
     """Read the header in the byte order in which it makes sense; machine stamps are often wrong."""
-    for byte_order in "<>":
+    for byte_order in _BYTE_ORDERS:
         header = np.frombuffer(raw, dtype=header_type(byte_order), count=1)[0]
         if _is_plausible(header):
             check_dimensions(*(int(n) for n in header["size"][::-1]))

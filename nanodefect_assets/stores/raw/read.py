@@ -77,15 +77,13 @@ def read_frames(
             _check_modality(opened.facts, modality)
         order = row_order or opened.facts.acquisition.row_order
         is_upside_down = (order == "bottom") != opened.turns_rows
-        for index, frame in enumerate(guarded(opened.frames(), path)):
+        for index, frame in enumerate(guarded(opened.frames, path)):
             if opened.facts.kind != "image_stack":
-                check_not_blank(frame, path.name if opened.facts.kind == "image" else f"{path.name} frame {index}")
+                check_not_blank(frame[: len(frame) - opened.facts.data_bar_rows], _name(path, opened.facts, index))
             yield np.ascontiguousarray(frame[::-1]) if is_upside_down else frame
 
 
-def read_image(
-    path: Path, modality: FileModality | None = None, *, row_order: RowOrder | None = None
-) -> np.ndarray:
+def read_image(path: Path, modality: FileModality | None = None, *, row_order: RowOrder | None = None) -> np.ndarray:
     """Return the one image of a file, of shape (row, col), upright; a stack is refused."""
     facts = probe_file(path, modality)
     if facts.kind != "image":
@@ -128,6 +126,10 @@ def _open(path: Path, stack: ExitStack) -> Opened:
     module, function = _OPENERS[name]
     opener = cast(_Opener, getattr(import_module(module), function))
     return stack.enter_context(opener(path))
+
+
+def _name(path: Path, facts: RawFacts, index: int) -> str:
+    return path.name if facts.kind == "image" else f"{path.name} frame {index}"
 
 
 def _is_coordinates(path: Path, modality: str | None) -> bool:

@@ -8,7 +8,6 @@ References
 Boothroyd, TIA ``.ser`` file format, https://www.er-c.org/cbb/info/TIAformat/.
 """
 
-import mmap
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +50,8 @@ _IMAGES = 0x4122
 _LAST_VERSION_OF_32_BITS = 0x210
 _TYPES = {1: "<u1", 2: "<u2", 3: "<u4", 4: "<i1", 5: "<i2", 6: "<i4", 7: "<f4", 8: "<f8", 9: "<c8", 10: "<c16"}
 _MAX_AXES = 8
+_OBJECT, _OBJECT_END = b"<ObjectInfo>", b"</ObjectInfo>"
+_PIECE_BYTES = 4 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,17 +172,25 @@ def read_emi(path: Path, index: int) -> dict[str, str]:
 
     Names are those of the XML: labels of the experimental description, tags of the acquisition.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        start = -1
-        for _ in range(index + 1):
-            start = content.find(b"<ObjectInfo>", start + 1)
-            if start < 0:
-                return {}
-        end = content.find(b"</ObjectInfo>", start)
-        text = content[start : end if end > 0 else start].decode("utf-8", errors="replace")
+    with path.open("rb") as file:
+        text = _object_of(file, index).decode("utf-8", errors="replace")
     described = re.findall(r"<Label>([^<]{1,80})</Label><Value>([^<]{0,200})</Value>", text)
     acquired = re.findall(r"<(CameraNamePath|DwellTimePath)>([^<]{0,200})</", text)
     return dict([*described, *acquired])
+
+
+def _object_of(file: BinaryIO, index: int) -> bytes:
+    """Return the XML of the object of number `index`; the file also holds images, so it is searched piece by piece."""
+    n_found, tail = 0, b""
+    while piece := file.read(_PIECE_BYTES):
+        window = tail + piece
+        starts = [match.start() for match in re.finditer(_OBJECT, window)]
+        if n_found + len(starts) > index:
+            start = starts[index - n_found]
+            return (window[start:] + file.read(_PIECE_BYTES)).split(_OBJECT_END, 1)[0]
+        n_found += len(starts)
+        tail = window[-len(_OBJECT) + 1 :]
+    return b""
 
 
 def _facts_of(series: _Series, entries: dict[str, str]) -> RawFacts:
@@ -206,7 +215,7 @@ def _facts_of(series: _Series, entries: dict[str, str]) -> RawFacts:
 
 
 def _is_diffraction(entries: dict[str, str], is_scan: bool) -> bool:
-    """Whether TIA's mode says that the pixels are of reciprocal space: a camera behind a scanned beam, or diffraction."""
+    """Whether TIA's mode says that the pixels are of reciprocal space: diffraction, or a camera behind a scan."""
     mode = entries.get("Mode", "")
     if "STEM" in mode:
         return "CameraNamePath" in entries or is_scan

@@ -5,11 +5,13 @@ Thermo Fisher and SerialEM keep to that. Orientation 4 (first row at the bottom)
 images are refused. Stacks are read page by page, or block by block where the pages touch, so that memory stays flat.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 import tifffile
@@ -28,6 +30,7 @@ from nanodefect_assets.stores.raw.opened import Opened, read_blocks, to_native, 
 from nanodefect_assets.stores.raw.tiff_calibration import tiff_acquisition
 
 _ROW_ORDER = {1: "top", 4: "bottom"}
+_Page = tifffile.TiffPage | tifffile.TiffFrame
 _PALETTE, _MIN_IS_WHITE = tifffile.PHOTOMETRIC.PALETTE, tifffile.PHOTOMETRIC.MINISWHITE
 _REDUCED = tifffile.FILETYPE.REDUCEDIMAGE
 _PLAIN_CODECS = {1, 8, 32773, 32946, 34925, 50013}
@@ -50,6 +53,10 @@ class _Layout:
         return self.series.keyframe
 
     @property
+    def pages(self) -> list[_Page]:
+        return [cast(_Page, page) for page in self.series.pages if page is not None]
+
+    @property
     def frame_shape(self) -> tuple[int, ...]:
         planes = (self.n_rows, self.n_cols) if self.samples == 1 else (self.n_rows, self.n_cols, self.samples)
         return (planes[-1], *planes[:2]) if self.series.axes.startswith("S") else planes
@@ -58,15 +65,28 @@ class _Layout:
 @contextmanager
 def open_tiff(path: Path) -> Iterator[Opened]:
     """Open a TIFF; the pages are parsed, no pixel is read. Files that it refers to are never opened."""
-    with tifffile.TiffFile(path, _multifile=False, is_ome=False) as tiff:
+    with _muted(), tifffile.TiffFile(path, _multifile=False, is_ome=False) as tiff:
         layout = _layout_of(tiff)
         _check_storage(layout, path.stat().st_size)
         yield Opened(facts=_facts_of(tiff, layout), frames=partial(_frames, path, tiff, layout))
 
 
+@contextmanager
+def _muted() -> Iterator[None]:
+    """Keep tifffile from logging what it could not read: that which matters is refused or missing in the facts."""
+    logger = logging.getLogger("tifffile")
+    was_disabled, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = was_disabled
+
+
 def _layout_of(tiff: tifffile.TiffFile) -> _Layout:
     """Find the one series of images; thumbnails are left aside."""
     series = [s for s in tiff.series if not s.keyframe.subfiletype & _REDUCED] or list(tiff.series)
+    if not series:
+        raise Refusal("damaged_file", expected="an image", got="no page that can be read", advice="Copy it again.")
     if len(series) != 1:
         raise Refusal(
             "several_images",
@@ -100,7 +120,7 @@ def _check_storage(layout: _Layout, file_bytes: int) -> None:
     check_dimensions(layout.n_frames, layout.n_rows, layout.n_cols)
     check_pixel_type(np.dtype(layout.series.dtype))
     one = frame_bytes((layout.n_rows, layout.n_cols, layout.samples), np.dtype(layout.series.dtype))
-    pages = [page for page in layout.series.pages if page is not None]
+    pages = layout.pages
     if len(pages) == 1 and layout.n_frames > 1:
         check_fits(one * layout.n_frames, file_bytes - page.dataoffsets[0])
         return
@@ -112,7 +132,7 @@ def _check_storage(layout: _Layout, file_bytes: int) -> None:
         check_fits(one * layout.n_frames, file_bytes)
 
 
-def _check_page(page: tifffile.TiffPage, page_bytes: int, file_bytes: int, is_raw: bool) -> None:
+def _check_page(page: _Page, page_bytes: int, file_bytes: int, is_raw: bool) -> None:
     """Refuse a page whose strips lie outside of the file, are missing, or unpack to far too much."""
     counts = page.databytecounts
     last = max((o + n for o, n in zip(page.dataoffsets, counts, strict=True)), default=0)
@@ -134,16 +154,16 @@ def _facts_of(tiff: tifffile.TiffFile, layout: _Layout) -> RawFacts:
             got=f"the TIFF tag Orientation {layout.page.tags.valueof('Orientation')}",
             advice="Save the image upright: a mirrored image would invert every handedness.",
         )
-    program, acquisition, notes = tiff_acquisition(tiff, layout.page, layout.n_rows, layout.n_cols)
-    if layout.samples > 1:
-        notes = (*notes, f"{layout.samples} samples a pixel: taken as grey if the colours are equal")
+    found = tiff_acquisition(tiff, layout.page, layout.n_rows, layout.n_cols)
+    notes = (f"{layout.samples} samples a pixel: taken as grey if the colours are equal",) if layout.samples > 1 else ()
     shape = (layout.n_rows, layout.n_cols)
     return RawFacts(
-        format=f"TIFF ({program})" if program else "TIFF",
+        format=f"TIFF ({found.program})" if found.program else "TIFF",
         kind="image_stack" if layout.is_stack else "image",
         shape=(layout.n_frames, *shape) if layout.is_stack else shape,
         dtype=np.dtype(layout.series.dtype).newbyteorder("=").name,
-        acquisition=with_rows_from(acquisition, order),
+        acquisition=with_rows_from(found.acquisition, order),
+        data_bar_rows=found.data_bar_rows,
         notes=notes,
     )
 
@@ -159,10 +179,10 @@ def _stored_frames(path: Path, tiff: tifffile.TiffFile, layout: _Layout) -> Iter
         dtype = np.dtype(layout.series.dtype).newbyteorder(tiff.byteorder)
         shape = (layout.n_rows, layout.n_cols)
         yield from read_blocks(
-            tiff.filehandle, offset=offset, n_frames=layout.n_frames, shape=shape, dtype=dtype
+            cast(BinaryIO, tiff.filehandle), offset=offset, n_frames=layout.n_frames, shape=shape, dtype=dtype
         )
     elif int(layout.page.compression) in _PLAIN_CODECS:
-        for page in layout.series.pages:
+        for page in layout.pages:
             yield to_native(np.squeeze(page.asarray(maxworkers=1)))
     else:
         yield from _frames_of_libtiff(path, layout)
@@ -173,7 +193,7 @@ def _frames_of_libtiff(path: Path, layout: _Layout) -> Iterator[np.ndarray]:
     from PIL import Image
 
     with Image.open(path, formats=["TIFF"]) as image:
-        for page in layout.series.pages:
+        for page in layout.pages:
             image.seek(page.index)
             yield np.asarray(image)
 

@@ -7,6 +7,7 @@ be a printer's: stated in so many pixels per centimetre or inch, with pixels bel
 import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import tifffile
@@ -15,15 +16,23 @@ from nanodefect_assets.domain.manifest import Acquisition
 from nanodefect_assets.stores.raw.opened import angle, positive, times
 from nanodefect_assets.stores.raw.units import nm_per, pixel_size_nm
 
-Found = tuple[str, Acquisition, tuple[str, ...]]
 _DM_SCALES, _DM_UNITS = ("65010", "65009"), ("65004", "65003")
 _SMALLEST_PRINTED_NM = 1e3
 _ZEISS_SCALE_AT = 3
 _ZEISS_DISPLAY_COLS = 1024
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a program's tags say: its name, how the image was taken, and the rows of its data bar at the bottom."""
+
+    program: str = ""
+    acquisition: Acquisition
+    data_bar_rows: int = 0
+
+
 def tiff_acquisition(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols: int) -> Found:
-    """Return the program that wrote a TIFF, how the image was taken, and notes.
+    """Return what the tags of a TIFF say about the program that wrote it and the microscope.
 
     Parameters
     ----------
@@ -34,7 +43,7 @@ def tiff_acquisition(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: i
         found = read(tiff, page, n_rows, n_cols)
         if found is not None:
             return found
-    return "", _from_resolution(page), ()
+    return Found(acquisition=_from_resolution(page))
 
 
 def _thermo(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols: int) -> Found | None:
@@ -55,8 +64,7 @@ def _thermo(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_col
         exposure_s=positive(scan.get("FrameTime")),
         stage_tilt_deg=None if tilt_rad is None else math.degrees(tilt_rad),
     )
-    notes = (f"the lowest {bar_rows} rows are the data bar",) if bar_rows > 0 else ()
-    return "Thermo Fisher", acquisition, notes
+    return Found(program="Thermo Fisher", acquisition=acquisition, data_bar_rows=max(bar_rows, 0))
 
 
 def _zeiss(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols: int) -> Found | None:
@@ -82,7 +90,7 @@ def _zeiss(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols
         magnification=positive(_value(meta, "ap_mag")),
         stage_tilt_deg=angle(_value(meta, "ap_stage_at_t")),
     )
-    return "Zeiss", acquisition, ()
+    return Found(program="Zeiss", acquisition=acquisition)
 
 
 def _tvips(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols: int) -> Found | None:
@@ -98,7 +106,7 @@ def _tvips(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols
         exposure_s=times(positive(meta.get("ExposureTime")), 1e-3),
         stage_tilt_deg=angle(stage[3]) if len(stage) > 3 else None,
     )
-    return "TVIPS", acquisition, ()
+    return Found(program="TVIPS", acquisition=acquisition)
 
 
 def _olympus(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols: int) -> Found | None:
@@ -111,7 +119,7 @@ def _olympus(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_co
         magnification=positive(meta.get("magnification")),
         exposure_s=times(positive(meta.get("exposuretime")), 1e-6),
     )
-    return "Olympus SIS", acquisition, ()
+    return Found(program="Olympus SIS", acquisition=acquisition)
 
 
 def _digital_micrograph(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols: int) -> Found | None:
@@ -120,7 +128,7 @@ def _digital_micrograph(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows
     units = [page.tags.valueof(int(code)) for code in _DM_UNITS]
     if None in scales or None in units:
         return None
-    return "DigitalMicrograph", Acquisition(pixel_size_nm=pixel_size_nm(*scales, *units)), ()
+    return Found(program="DigitalMicrograph", acquisition=Acquisition(pixel_size_nm=pixel_size_nm(*scales, *units)))
 
 
 def _imagej(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols: int) -> Found | None:
@@ -130,8 +138,8 @@ def _imagej(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_col
         return None
     scales = _scales(page)
     if meta.get("unit") is None or scales is None:
-        return "ImageJ", _from_resolution(page), ()
-    return "ImageJ", Acquisition(pixel_size_nm=pixel_size_nm(*scales, str(meta["unit"]))), ()
+        return Found(program="ImageJ", acquisition=_from_resolution(page))
+    return Found(program="ImageJ", acquisition=Acquisition(pixel_size_nm=pixel_size_nm(*scales, str(meta["unit"]))))
 
 
 def _ome(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols: int) -> Found | None:
@@ -143,10 +151,11 @@ def _ome(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols: 
     for axis in "YX":
         size = re.search(rf'PhysicalSize{axis}="([^"]{{1,40}})"', text)
         unit = re.search(rf'PhysicalSize{axis}Unit="([^"]{{1,20}})"', text)
-        edges.append(positive(size[1]) if size else 0)
+        edges.append(positive(size[1]) or 0.0 if size else 0.0)
         units.append(unit[1] if unit else "µm")
-    size_nm = None if None in edges else pixel_size_nm(*edges, *units)
-    return "OME", Acquisition(pixel_size_nm=size_nm), ()
+    return Found(
+        program="OME", acquisition=Acquisition(pixel_size_nm=pixel_size_nm(edges[0], edges[1], units[0], units[1]))
+    )
 
 
 _READERS: tuple[Callable[[tifffile.TiffFile, tifffile.TiffPage, int, int], Found | None], ...] = (
@@ -181,8 +190,9 @@ def _scales(page: tifffile.TiffPage) -> tuple[float, float] | None:
 
 def _metres(edge: tuple[Any, Any]) -> float | None:
     """Return a pixel's edge in nm from height and width in metres; None unless both are numbers."""
-    numbers = [value for value in edge if isinstance(value, (int, float))]
-    return pixel_size_nm(*numbers, "m") if len(numbers) == 2 else None
+    height, width = edge
+    both_numbers = isinstance(height, (int, float)) and isinstance(width, (int, float))
+    return pixel_size_nm(height, width, "m") if both_numbers else None
 
 
 def _section(meta: dict, name: str) -> dict:

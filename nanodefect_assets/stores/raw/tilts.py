@@ -49,7 +49,7 @@ def choose_tilts(
         "tilt_angle_count",
         expected=f"{n_frames} tilt angles, one for every frame",
         got=f"{len(beside.angles_deg)} in {beside.source}",
-        advice="Add the missing angles or remove the frames without one; state them in batch.yaml if the file is wrong.",
+        advice="Add the missing angles, remove the frames without one, or take the file of angles away.",
     )
 
 

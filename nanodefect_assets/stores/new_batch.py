@@ -1,0 +1,218 @@
+"""A first batch.yaml for a folder of files: what their names and metadata say is there, the rest can be filled in."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from glob import escape
+from pathlib import Path, PurePosixPath
+
+from nanodefect_assets.domain.batch_spec import IMAGE_MODALITIES, FileEntry
+from nanodefect_assets.domain.keys import BATCH_PATTERN, aliquot_key, aliquot_label, check_batch_key
+from nanodefect_assets.domain.label_pairs import label_stem
+from nanodefect_assets.domain.manifest import FileModality
+from nanodefect_assets.domain.rawfile import RawFacts
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.stores.intake_names import SIDECAR_ENDINGS, is_considered, unsafe_names
+from nanodefect_assets.stores.landing import BATCH_YAML, LandedFile, survey
+from nanodefect_assets.stores.probing import Probe, check_readable, probe_entry
+
+_COORDINATES = (".xyz", ".extxyz", ".cif")
+_TIME = re.compile(r"(?:^|[^0-9a-z.])(t\d{7}(?:-r\d{1,2})?|\d+(?:\.\d+)?\s*(?:s|min|h|d))(?![0-9a-z])", re.IGNORECASE)
+_LABEL_FOLDERS = {"label", "labels", "mask", "masks", "annotation", "annotations"}
+_HINTS: tuple[tuple[str, FileModality], ...] = (("sem", "sem"), ("stem", "hrstem"), ("haadf", "hrstem"))
+_SEM_MAKERS = ("zeiss", "helios", "quanta")
+
+_HEAD = """\
+# What lies in this folder. Copy this file last: the batch is taken in when it is there and nothing changes any more.
+batch: {batch}  # the name of the folder in landing
+# material: Pd
+# operator:
+# robot_run_id:
+# note:
+# simulated: true  # if a computer made all of it
+
+# conditions:  # numbers with their unit; add any field of your own
+#   temperature: 90 degC
+#   reagents:
+#     - {{name: PVP, amount: 2.5 mL}}
+#   stirring: 600 rpm
+
+# aliquots:  # only needed for conditions of their own, or to declare them all
+#   - {{time: 8 h, conditions: {{temperature: 95 degC}}}}
+#   - {{time: 8 h, replicate: 2}}
+
+files:  # every file is named by one entry; an exact path goes before patterns; modality is one of
+  # hrtem, hrstem, sem, tilt_series, coordinates, labels; without an aliquot it is the product at the end
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Guess:
+    """What a file seems to be; files of one guess can share an entry."""
+
+    modality: FileModality
+    aliquot: str | None
+    has_calibration: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    path: str
+    guess: _Guess
+    facts: RawFacts
+
+
+def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = probe_entry) -> str:
+    """Return a commented batch.yaml for the files in `folder`; nothing is written.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the files.
+    batch : str or None
+        Id of the batch; without it, made from the folder's name.
+    probe : callable
+        Reads the header of a file.
+
+    Raises
+    ------
+    Refusal
+        If no file in the folder can be read.
+    """
+    key = check_batch_key(batch) if batch is not None else _slug(folder.absolute().name)
+    files, troubles = _look(folder, probe)
+    if not files:
+        raise Refusal(
+            "nothing_to_describe",
+            expected="files of a microscope, or coordinates",
+            got="; ".join(f"{path}: {why}" for path, why in troubles[:3]) or "an empty folder",
+            file=str(folder),
+        )
+    groups: dict[tuple[str, str], list[_File]] = {}
+    for file in files:
+        path = PurePosixPath(file.path)
+        groups.setdefault((str(path.parent), path.suffix), []).append(file)
+    entries = [line for place, group in sorted(groups.items()) for line in _entries(*place, group)]
+    comments = [f"  # left out: {path} ({why})" for path, why in troubles]
+    return _HEAD.format(batch=json.dumps(key)) + "\n".join([*entries, *comments]) + "\n"
+
+
+def write_draft(folder: Path, batch: str | None = None) -> Path:
+    """Write a commented batch.yaml into `folder` and return its path.
+
+    Raises
+    ------
+    Refusal
+        If there is one already: it is never overwritten.
+    """
+    path = folder / BATCH_YAML
+    text = draft_batch_yaml(folder, batch)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise Refusal("batch_yaml_exists", expected="a folder without batch.yaml", got=f"{path}") from error
+    return path
+
+
+def _slug(name: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:63].strip("-")
+    return slug if BATCH_PATTERN.fullmatch(slug) else "my-batch"
+
+
+def _look(folder: Path, probe: Probe) -> tuple[list[_File], list[tuple[str, str]]]:
+    """Return what can be described, and the rest with the reason."""
+    names = [file for file in survey(folder).files if is_considered(file)]
+    stems = Counter(str(PurePosixPath(file.path).with_suffix("")) for file in names)
+    unsafe = unsafe_names(names)
+    troubles = [(repr(path), refusal.got) for path, refusal in unsafe.items()]
+    files: list[_File] = []
+    for file in names:
+        if file.path in unsafe or file.path.lower().endswith(SIDECAR_ENDINGS):
+            continue
+        try:
+            files.append(_describe(folder, file, stems, probe))
+        except Refusal as refusal:
+            troubles.append((file.path, f"expected {refusal.expected}, got {refusal.got}".replace("\n", " ")))
+    return files, troubles
+
+
+def _describe(folder: Path, file: LandedFile, stems: Counter[str], probe: Probe) -> _File:
+    modality = _modality_of_name(file.path, stems)
+    check_readable(folder / file.path)
+    facts = probe(folder / file.path, FileEntry(path=escape(file.path), modality=modality))
+    if facts.kind == "tilt_series":
+        modality = "tilt_series"
+    elif facts.kind == "coordinates":
+        modality = "coordinates"
+    elif modality == "hrtem" and any(maker in facts.format.lower() for maker in _SEM_MAKERS):
+        modality = "sem"
+    guess = _Guess(
+        modality=modality,
+        aliquot=_aliquot_of_name(file.path),
+        has_calibration=facts.acquisition.pixel_size_nm is not None,
+    )
+    return _File(path=file.path, guess=guess, facts=facts)
+
+
+def _modality_of_name(path: str, stems: Counter[str]) -> FileModality:
+    """Return the modality that the names of a file and of the folders above it suggest."""
+    pure = PurePosixPath(path)
+    words = re.split(r"[^a-z]+", path.lower())
+    if pure.suffix.lower() in _COORDINATES:
+        return "coordinates"
+    is_twin = pure.suffix.lower() == ".png" and stems[str(pure.with_suffix(""))] > 1
+    if is_twin or label_stem(path) != pure.stem or _LABEL_FOLDERS & {part.lower() for part in pure.parts[:-1]}:
+        return "labels"
+    for word, modality in _HINTS:
+        if word in words:
+            return modality
+    return "hrtem"
+
+
+def _aliquot_of_name(path: str) -> str | None:
+    """Return the aliquot that a folder above the file names: ``8h``, ``45 s``, ``t0028800``, ``end``."""
+    for part in reversed(PurePosixPath(path).parts[:-1]):
+        if part.lower() == "end":
+            return "end"
+        found = _TIME.search(part.lower())
+        if found is not None:
+            return _key_or_none(found[1])
+    return None
+
+
+def _key_or_none(time: str) -> str | None:
+    try:
+        return aliquot_key(time)
+    except Refusal:  # A name that only looks like a time, such as 0.5 s: the user says what it is.
+        return None
+
+
+def _entries(folder: str, ending: str, files: Sequence[_File]) -> Iterable[str]:
+    """Return entries of files of one folder and ending: a pattern for most of them and exact paths for the others."""
+    [(most, _)] = Counter(file.guess for file in files).most_common(1)
+    usual = [file for file in files if file.guess == most]
+    prefix = "" if folder == "." else f"{escape(folder)}/"
+    pattern = f"{prefix}*{escape(ending)}" if ending and len(usual) > 1 else escape(usual[0].path)
+    yield from _entry(pattern, usual)
+    for file in files:
+        if file.guess != most:
+            yield from _entry(file.path, [file])
+
+
+def _entry(path: str, files: Sequence[_File]) -> Iterable[str]:
+    guess = files[0].guess
+    yield f"  - path: {json.dumps(path, ensure_ascii=False)}" + (f"  # {len(files)} files" if len(files) > 1 else "")
+    yield f"    modality: {guess.modality}"
+    if guess.aliquot is not None:
+        yield f"    aliquot: {aliquot_label(guess.aliquot)}"
+    if guess.modality not in IMAGE_MODALITIES:
+        return
+    if not guess.has_calibration:
+        yield "    uncalibrated: true  # no pixel size in the files: if you know it, write instead pixel_size_nm: 0.05"
+        return
+    sizes_nm = sorted(file.facts.acquisition.pixel_size_nm or 0.0 for file in files)
+    span = dict.fromkeys(f"{size_nm:.6g}" for size_nm in (sizes_nm[0], sizes_nm[-1]))
+    yield f"    # pixel_size_nm: {' to '.join(span)}, from the files themselves"

@@ -1,0 +1,89 @@
+"""The asset graph is the documented one."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nanodefect_assets.cli.documents import asset_table, with_asset_table
+from nanodefect_assets.definitions import defs
+from nanodefect_assets.stores.dictionary import data_dictionary_markdown
+
+ROOT = Path(__file__).parents[2]
+
+GRAPH = {
+    "samples/intake": [],
+    "samples/manifest": ["samples/intake"],
+    "samples/micrographs": ["samples/manifest"],
+    "samples/annotations": ["samples/manifest"],
+    "hrtem/segmentation": ["samples/micrographs"],
+    "hrtem/mask_scores": ["hrtem/segmentation", "samples/annotations"],
+    "hrtem/particles": ["hrtem/segmentation", "samples/micrographs"],
+    "population/size_distribution": ["hrtem/particles", "samples/micrographs"],
+    "population/warehouse": [
+        "hrtem/mask_scores",
+        "hrtem/particles",
+        "hrtem/segmentation",
+        "population/size_distribution",
+        "samples/annotations",
+        "samples/intake",
+        "samples/manifest",
+        "samples/micrographs",
+    ],
+}
+
+HEAVY = (
+    "scipy",
+    "pandas",
+    "torch",
+    "skimage",
+    "sklearn",
+    "duckdb",
+    "mlflow",
+    "zarr",
+    "pyarrow",
+    "matplotlib",
+    "rsciio",
+)
+
+
+def nodes():
+    graph = defs.resolve_asset_graph()
+    return [graph.get(key) for key in graph.toposorted_asset_keys]
+
+
+def test_graph_is_the_documented_one():
+    found = {
+        node.key.to_user_string(): sorted(parent.to_user_string() for parent in node.parent_keys) for node in nodes()
+    }
+
+    assert found == GRAPH
+
+
+@pytest.mark.parametrize("node", nodes(), ids=lambda node: node.key.to_user_string())
+def test_every_asset_says_what_it_is_and_can_fail_a_check(node):
+    assert node.description
+    assert node.description.strip().splitlines()[0].endswith(".")
+    assert node.group_name == node.key.path[0]
+    assert node.code_version
+    assert node.kinds
+    assert node.check_keys
+
+
+def test_readme_lists_the_assets():
+    readme = (ROOT / "README.md").read_text()
+
+    assert readme == with_asset_table(readme, asset_table(defs)), "run: make documents"
+
+
+def test_data_dictionary_is_the_declared_one():
+    assert (ROOT / "DATA_DICTIONARY.md").read_text() == data_dictionary_markdown(), "run: make documents"
+
+
+def test_code_location_loads_nothing_heavy():
+    code = f"import sys, nanodefect_assets.definitions; print([m for m in {HEAVY} if m in sys.modules])"
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+    assert loaded == "[]"

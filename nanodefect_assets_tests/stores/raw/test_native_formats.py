@@ -1,0 +1,157 @@
+"""Every small file of a real instrument: what is read from it, or why it is refused."""
+
+import zipfile
+
+import numpy as np
+import pytest
+
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.stores.raw.read import probe_file, read_frames
+
+STACK, ONE = "image_stack", "image"
+EXPECTED = {
+    "etspy/DM_Series_Test/BF_001.dm3": (ONE, (128, 128), 19.10870, 300),
+    "etspy/DM_Series_Test/BF_002.dm3": (ONE, (128, 128), 19.10870, 300),
+    "etspy/DM_Series_Test/BF_003.dm3": (ONE, (128, 128), 19.10870, 300),
+    "etspy/HAADF.dm3": ("tilt_series", (91, 64, 64), 17.994916, 300),
+    "openncem/16_STOimage.emi": (ONE, (1024, 1024), 0.0100127, 80),
+    "openncem/16_STOimage_1.ser": (ONE, (1024, 1024), 0.0100127, 80),
+    "openncem/Acquisition_18.emd": (ONE, (1024, 1024), 0.01224653, 200),
+    "openncem/Camera Ceta Imaging Micro.emd": (ONE, (512, 512), 3.138837, 300),
+    "openncem/STEM HAADF Diffraction Micro.emd": (ONE, (128, 128), 87.370796, 300),
+    "openncem/temp.mrc": (STACK, (3, 128, 128), 0.2, None),
+    "particlespy/JEOL HAADF Image.dm4": (ONE, (112, 112), 1.2490136, 80),
+    "particlespy/SiO2 HAADF Image.hspy": (ONE, (128, 128), 8.552446, 200),
+    "rosettasciio/03_Scanning Preview.emi": (STACK, (5, 128, 128), 0.3843525, 200),
+    "rosettasciio/03_Scanning Preview_1.ser": (STACK, (5, 128, 128), 0.3843525, 200),
+    "rosettasciio/128x128_TEM_acquire-sum1.emi": (ONE, (128, 128), 21.4793175, 200),
+    "rosettasciio/128x128_TEM_acquire-sum1_1.ser": (ONE, (128, 128), 21.4793175, 200),
+    "rosettasciio/64x64x5_TEM_preview_1.ser": (STACK, (5, 64, 64), 6.2818336, None),
+    "rosettasciio/FFTComplexEven.emd": (ONE, (128, 128), 27.1152956, 300),
+    "rosettasciio/HAADFscan.mrc": (ONE, (16, 16), 5.6791313, 300),
+    "rosettasciio/fei_example_tem_stack.emd": (STACK, (2, 3, 3), 0.008172883, 300),
+    "rosettasciio/multi_signal.dm3": (ONE, (512, 512), 0.017751578, 300),
+    "rosettasciio/test_STEM_image.dm3": (ONE, (68, 68), 0.2485380, 200),
+    "rosettasciio/test_loading_image_saved_with_DM.tif": (ONE, (68, 68), 168.674693, None),
+    "rosettasciio/test_loading_image_saved_with_imageJ.tif": (ONE, (68, 68), 168.674711, None),
+    "rosettasciio/test_tiff_Zeiss_SEM_1k.tif": (ONE, (768, 1024), 2614.514, 25),
+}
+"""Kind, shape, pixel size in nm and voltage in kV."""
+
+REFUSED = {
+    "openncem/dmTest_3D_int16_64,65,66.dm3": ("pixels_not_square", "3 nm high and 0.002 nm wide"),
+    "openncem/dmTest_3D_int16_64,65,66.dm4": ("pixels_not_square", "3 nm high and 0.002 nm wide"),
+    "openncem/dmTest_float32_nonSquare_diffPixelSize.dm3": ("pixels_not_square", "0.2 nm high and 1 nm wide"),
+    "rosettasciio/test_diffraction_pattern.dm3": ("diffraction_pattern", "1/nm"),
+}
+NOT_IMAGES = {".rawtlt", ".txt", ".mdoc", ".zip", ""}
+ZIPPED = {
+    "FEI-Helios-Ebeam-16bits.tif": ((471, 512), 3372.4, 5, 29),
+    "FEI-Helios-Ebeam-8bits.tif": ((471, 512), 3372.4, 5, 29),
+    "FEI-Helios-navcam.tif": ((551, 768), 263974.284, None, 39),
+    "FEI-Helios-navcam-with-no-IRBeam.tif": ((551, 768), None, None, 39),
+    "FEI-Helios-navcam-with-no-IRBeam-bad-floats.tif": ((551, 768), None, None, 39),
+    "TVIPS_bin4.tif": ((1024, 1024), 1.42080367, 99, 0),
+}
+"""Shape, pixel size in nm, voltage in kV and rows of the data bar."""
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_header_of_a_real_file_is_read_right(name, native_formats):
+    kind, shape, pixel_size_nm, voltage_kv = EXPECTED[name]
+    facts = probe_file(native_formats / name)
+
+    assert (facts.kind, facts.shape) == (kind, shape)
+    assert facts.acquisition.pixel_size_nm == pytest.approx(pixel_size_nm, rel=1e-5)
+    assert facts.acquisition.voltage_kv == (None if voltage_kv is None else pytest.approx(voltage_kv))
+
+
+@pytest.mark.parametrize("name", [name for name in EXPECTED if "DM_Series_Test" not in name])
+def test_frames_of_a_real_file_are_those_that_its_header_promises(name, native_formats):
+    facts = probe_file(native_formats / name)
+    frames = list(read_frames(native_formats / name))
+
+    assert len(frames) == facts.n_frames
+    assert {(frame.shape, frame.dtype.name) for frame in frames} == {(facts.shape[-2:], facts.dtype)}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_axis_and_unit_traps_are_refused_with_what_was_read(name, native_formats):
+    reason, got = REFUSED[name]
+    with pytest.raises(Refusal) as refused:
+        probe_file(native_formats / name)
+
+    assert refused.value.reason == reason
+    assert got in refused.value.got
+
+
+def test_every_real_file_is_in_a_table(native_formats):
+    images = {
+        path.relative_to(native_formats).as_posix()
+        for path in native_formats.rglob("*")
+        if path.is_file() and path.suffix not in NOT_IMAGES and path.name != "README.md"
+    }
+
+    assert images == EXPECTED.keys() | REFUSED.keys()
+
+
+def test_the_real_tilt_series_has_the_angles_of_its_frames_not_those_of_another_size(native_formats):
+    facts = probe_file(native_formats / "etspy" / "HAADF.dm3", "tilt_series")
+    beside = np.loadtxt(native_formats / "etspy" / "HAADF.rawtlt")
+
+    assert facts.tilt_angles_deg is not None
+    np.testing.assert_allclose(facts.tilt_angles_deg, np.arange(-90, 91, 2))
+    assert set(beside) < set(facts.tilt_angles_deg)
+    assert any("77 angles for 91 frames" in note for note in facts.notes)
+
+
+def test_stage_tilt_of_single_images_of_a_series_is_read(native_formats):
+    folder = native_formats / "etspy" / "DM_Series_Test"
+    tilts_deg = [probe_file(path).acquisition.stage_tilt_deg for path in sorted(folder.glob("*.dm3"))]
+
+    assert tilts_deg == pytest.approx([-72.003, -69.004, -66.004], abs=1e-3)
+
+
+def test_strontium_titanate_has_its_lattice_in_the_right_pixel_size(native_formats):
+    """The first order of the 3.905 angstrom lattice lies at 39.0 px: an independent check of the pixel size."""
+    path = native_formats / "openncem" / "16_STOimage_1.ser"
+    (image,) = read_frames(path)
+    size_nm = probe_file(path).acquisition.pixel_size_nm
+    power = np.abs(np.fft.rfft2(image - image.mean())) ** 2
+    power[:, 0] = 0
+    frequency = np.hypot(np.fft.fftfreq(1024)[:, np.newaxis], np.fft.rfftfreq(1024))
+    power[frequency < 1 / 80] = 0
+    period_px = 1 / frequency.flat[np.argmax(power)]
+
+    ratio = period_px * size_nm / 0.3905
+    assert min(abs(ratio - 1), abs(ratio - 2**-0.5), abs(ratio - 0.5)) < 0.03
+
+
+def test_a_berkeley_image_is_not_mirrored(native_formats):
+    """Its axes are named Y and X in this order; reading it transposed would invert every handedness."""
+    import h5py
+
+    path = native_formats / "openncem" / "Acquisition_18.emd"
+    with h5py.File(path) as file:
+        stored, first = file["data/single/data"][()], file["data/single/dim1"].attrs["name"]
+    (image,) = read_frames(path)
+
+    assert first == b"Y"
+    np.testing.assert_array_equal(image, stored)
+
+
+@pytest.mark.parametrize("name", ZIPPED)
+def test_zipped_files_of_scanning_microscopes_and_cameras(name, native_formats, tmp_path):
+    shape, pixel_size_nm, voltage_kv, bar_rows = ZIPPED[name]
+    archive = "TVIPS_bin4.zip" if name.startswith("TVIPS") else "tiff_FEI_Helios.zip"
+    with zipfile.ZipFile(native_formats / "rosettasciio" / archive) as zipped:
+        path = tmp_path / name
+        path.write_bytes(zipped.read(name))
+    facts = probe_file(path)
+
+    assert (facts.shape, facts.data_bar_rows) == (shape, bar_rows)
+    assert facts.acquisition.pixel_size_nm == (None if pixel_size_nm is None else pytest.approx(pixel_size_nm))
+    assert facts.acquisition.voltage_kv == voltage_kv
+    if name.startswith("FEI"):
+        with pytest.raises(Refusal, match="contrast"):
+            next(read_frames(path))
