@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from nanodefect_assets.defs.correcting import corrected
 from nanodefect_assets.defs.hrtem.mask_scores import mask_scores
 from nanodefect_assets.defs.hrtem.particles import particles
 from nanodefect_assets.defs.hrtem.segmentation import segmentation
@@ -11,9 +12,12 @@ from nanodefect_assets.defs.population.size_distribution import size_distributio
 from nanodefect_assets.defs.population.warehouse import warehouse
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.samples.annotations import annotations
+from nanodefect_assets.defs.samples.coordinates import coordinates
+from nanodefect_assets.defs.samples.corrections import corrections
 from nanodefect_assets.defs.samples.intake import intake
 from nanodefect_assets.defs.samples.manifest import manifest
 from nanodefect_assets.defs.samples.micrographs import micrographs
+from nanodefect_assets.defs.samples.tilt_series import tilt_series
 from nanodefect_assets.defs.schedules import SCHEDULES
 from nanodefect_assets.defs.sensors import SENSORS
 from nanodefect_assets.defs.tracking import Tracking
@@ -23,6 +27,9 @@ ASSETS = (
     manifest,
     micrographs,
     annotations,
+    tilt_series,
+    coordinates,
+    corrections,
     segmentation,
     mask_scores,
     particles,
@@ -33,7 +40,7 @@ ASSETS = (
 defs = dg.Definitions(
     assets=ASSETS,
     jobs=JOBS,
-    sensors=SENSORS,
+    sensors=(*SENSORS, corrected),
     schedules=SCHEDULES,
     resources={
         "home": HomeResource.configure_at_launch(),

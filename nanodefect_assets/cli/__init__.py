@@ -75,6 +75,52 @@ def ingest(home: "Home", folders: tuple[Path, ...]) -> None:
 
 
 @main.command()
+@click.argument("folder", type=_FOLDER)
+@click.pass_obj
+def check(home: "Home", folder: Path) -> None:
+    """Say what would happen to the batch in FOLDER if it were dropped as it is; nothing is written."""
+    from nanodefect_assets.cli.check import check_folder
+
+    check_folder(home, folder)
+
+
+@main.group(name="correct")
+def corrections() -> None:
+    """Put something right in a batch that was accepted; what depends on it, and nothing else, is made again."""
+
+
+def _correction(kind: str, doc: str, *arguments: str) -> None:
+    """Add the verb of one kind of correction."""
+
+    @corrections.command(kind, help=doc)
+    @click.argument("batch")
+    @click.option("--reason", required=True, help="Why; it stays in the table corrections.")
+    @click.option("--author", required=True, envvar="NANODEFECT_AUTHOR", help="Who (environment: NANODEFECT_AUTHOR).")
+    @click.pass_obj
+    def verb(home: "Home", batch: str, reason: str, author: str, **more: str) -> None:
+        from nanodefect_assets.cli.correct import correct
+
+        mask = more.pop("mask", None)
+        path = None if mask is None else Path(mask)
+        correct(home, kind, batch, reason=reason, author=author, mask=path, **more)
+
+    for argument in reversed(arguments):
+        kind_of = click.Path(exists=True, dir_okay=False) if argument == "mask" else None
+        verb.params.insert(1, click.Argument([argument], type=kind_of, metavar=_METAVARS[argument]))
+
+
+_METAVARS = {"target": "PATH", "value": "VALUE", "mask": "IMAGE"}
+_PATHS = "PATH is below the batch's folder, as in the table files, and may be a pattern such as '8h/*.tif'."
+_correction("veto", f"Leave a file of BATCH out. {_PATHS}", "target")
+_correction("restore", f"Take a vetoed file of BATCH in again. {_PATHS}", "target")
+_correction("calibration", f"Set the pixel size of files of BATCH to VALUE nm. {_PATHS}", "target", "value")
+_correction("mask", "Take IMAGE as the mask of one micrograph, PATH, in place of the segmenter's.", "target", "mask")
+_correction("retract", "Leave the whole BATCH out of every table. Nothing is deleted.")
+_correction("reinstate", "Take a retracted BATCH in again.")
+_correction("rename", "Let BATCH go on under the id VALUE.", "value")
+
+
+@main.command()
 @click.argument("query")
 @click.option("--format", "style", type=click.Choice(["table", "csv", "parquet"]), default="table", show_default=True)
 @click.option(

@@ -38,6 +38,8 @@ def run_servers(home: Home, host: str, port: int, mlflow_port: int) -> None:
     environment = {
         "NANODEFECT_THREADS": str(max(1, len(os.sched_getaffinity(0)) // 2)),
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        # Jobs of MLflow for language models: half a dozen processes that nothing here needs.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         **os.environ,
     }

@@ -16,7 +16,8 @@ def show_status(home: Home) -> None:
     from nanodefect_assets.defs.cells import unfinished_cells
     from nanodefect_assets.defs.instance import open_instance
     from nanodefect_assets.defs.reaper import end_dead_runs
-    from nanodefect_assets.stores.revisions import accepted_batches, current_manifest
+    from nanodefect_assets.stores.corrections import manifest_in_force
+    from nanodefect_assets.stores.revisions import accepted_batches
 
     click.echo(f"Home       {home.root}")
     with open_instance(home) as instance:
@@ -26,7 +27,7 @@ def show_status(home: Home) -> None:
     batches = accepted_batches(home)
     click.echo(f"Batches    {len(batches)} accepted")
     for batch in batches:
-        manifest = current_manifest(home, batch)
+        manifest = manifest_in_force(home, batch)
         if manifest is None:
             continue
         missing = unfinished_cells(home, manifest)

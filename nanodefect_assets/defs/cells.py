@@ -14,6 +14,8 @@ MANIFEST = AssetName(group="samples", noun="manifest")
 LAST_ASSETS = (
     AssetName(group="hrtem", noun="particles"),
     AssetName(group="hrtem", noun="mask_scores"),
+    AssetName(group="samples", noun="tilt_series"),
+    AssetName(group="samples", noun="coordinates"),
 )
 """The ends of the per-sample graph: what a sample that is finished has."""
 

@@ -46,7 +46,6 @@ def ingest_batch(
 ) -> Ingested:
     """Accept the batch in `folder`, make its samples and statistics, and publish the warehouse."""
     from nanodefect_assets.stores.batch_yaml import read_batch_yaml
-    from nanodefect_assets.stores.revisions import current_manifest
 
     folder = folder.resolve()
     spec, _ = read_batch_yaml(folder / "batch.yaml")
@@ -55,11 +54,20 @@ def ingest_batch(
     result = _run(definitions, instance, ACCEPT_BATCH, spec.batch, source=folder, tags=landing_tags(home, folder))
     if not result.success:
         return Ingested(manifest=None, trouble=_failures(result))
-    manifest = current_manifest(home, spec.batch)
+    return make_batch(definitions, instance, home, spec.batch, say)
+
+
+def make_batch(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, home: Home, batch: str, say: Callable[[str], None]
+) -> Ingested:
+    """Make the samples of an accepted batch that are missing or were made of something else, and publish them."""
+    from nanodefect_assets.stores.corrections import manifest_in_force
+
+    manifest = manifest_in_force(home, batch)
     if manifest is None:
-        raise RuntimeError(f"Expected an accepted revision of {spec.batch} after its intake. Got none.")
+        raise RuntimeError(f"Expected an accepted revision of {batch}. Got none.")
     cells = cells_to_make(instance, home, manifest)
-    register_places(instance, cells)
+    register_places(instance, (Place(batch=batch), *cells))
     failed, trouble = [], []
     for n, place in enumerate(cells):
         say(f"Sample {n + 1} of {len(cells)}: {place.sample}")
@@ -67,7 +75,7 @@ def ingest_batch(
         if not result.success:
             failed.append(place)
             trouble += _failures(result)
-    for job, key in ((SUMMARISE_BATCH, spec.batch), (PUBLISH, None)):
+    for job, key in ((SUMMARISE_BATCH, batch), (PUBLISH, None)):
         result = _run(definitions, instance, job, key)
         trouble += _failures(result)
     made = tuple(place for place in cells if place not in failed)

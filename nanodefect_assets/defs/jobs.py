@@ -12,6 +12,8 @@ per_sample = dg.AssetSelection.assets(
     ["samples", "manifest"],
     ["samples", "micrographs"],
     ["samples", "annotations"],
+    ["samples", "tilt_series"],
+    ["samples", "coordinates"],
     ["hrtem", "segmentation"],
     ["hrtem", "mask_scores"],
     ["hrtem", "particles"],
@@ -38,8 +40,8 @@ summarise_batch = dg.define_asset_job(
 )
 publish_warehouse = dg.define_asset_job(
     PUBLISH,
-    selection=dg.AssetSelection.assets(["population", "warehouse"]),
-    description="Load every table into the warehouse and publish it.",
+    selection=dg.AssetSelection.assets(["samples", "corrections"], ["population", "warehouse"]),
+    description="Gather the corrections, load every table into the warehouse and publish it.",
 )
 
 JOBS = (accept_batch, make_sample, make_sample_fast, summarise_batch, publish_warehouse)

@@ -26,13 +26,14 @@ RECONCILE_TAG = "nanodefect/reconcile"
 )
 def nightly(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
     """Ask for missing samples, each a bounded number of times for one revision and one version of the code."""
-    from nanodefect_assets.stores.revisions import accepted_batches, current_manifest
+    from nanodefect_assets.stores.corrections import manifest_in_force
+    from nanodefect_assets.stores.revisions import accepted_batches
 
     home = Home.of_environment().prepare()
     busy = busy_samples(context.instance)
     requests = []
     for batch in accepted_batches(home):
-        manifest = current_manifest(home, batch)
+        manifest = manifest_in_force(home, batch)
         if manifest is None:
             continue
         missing = cells_to_make(context.instance, home, manifest)

@@ -206,9 +206,9 @@ def _is_being_ingested(instance: dg.DagsterInstance, intake_run_id: str) -> bool
 
 def _cells_of(instance: dg.DagsterInstance, home: Home, batches: list[str]) -> list[Place]:
     """Return the samples of batches that are to be made, known to Dagster."""
-    from nanodefect_assets.stores.revisions import current_manifest
+    from nanodefect_assets.stores.corrections import manifest_in_force
 
-    manifests = (current_manifest(home, batch) for batch in batches)
+    manifests = (manifest_in_force(home, batch) for batch in batches)
     cells = [place for manifest in manifests if manifest for place in cells_to_make(instance, home, manifest)]
     register_places(instance, tuple(cells))
     return cells

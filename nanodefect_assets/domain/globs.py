@@ -5,7 +5,8 @@ from fnmatch import fnmatchcase
 
 from nanodefect_assets.domain.refusal import Refusal
 
-_LONGEST = 1024
+LONGEST_PATH = 1024
+"""Characters of a path below the batch's folder."""
 
 
 def check_relative(path: str) -> str:
@@ -16,10 +17,10 @@ def check_relative(path: str) -> str:
     Refusal
         If it is absolute, climbs with ``..``, has backslashes or unprintable characters, or is empty or absurdly long.
     """
-    cleaned = path.strip().removeprefix("./")
+    cleaned = path.removeprefix("./")
     parts = cleaned.split("/")
     is_safe = not cleaned.startswith("/") and cleaned[1:2] != ":" and not {"", ".", ".."} & set(parts)
-    if not is_safe or "\\" in cleaned or not cleaned.isprintable() or len(cleaned) > _LONGEST:
+    if not is_safe or "\\" in cleaned or not cleaned.isprintable() or len(cleaned) > LONGEST_PATH:
         raise Refusal(
             "unsafe_path",
             expected="a path below the batch's folder, with forward slashes and without '..'",
@@ -27,6 +28,14 @@ def check_relative(path: str) -> str:
             advice="Write it as seen from the folder that holds batch.yaml, for example 8h/*.tif.",
         )
     return cleaned
+
+
+def is_relative(path: str) -> bool:
+    """Whether batch.yaml could name a file `path` as it stands."""
+    try:
+        return check_relative(path) == path
+    except Refusal:
+        return False
 
 
 def is_pattern(path: str) -> bool:

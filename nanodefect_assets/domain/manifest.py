@@ -62,6 +62,9 @@ class ManifestFile(_Record):
     particle_values: tuple[int, ...] | None = Field(
         default=None, description="For class labels: the values that are particle. None: every value but 0."
     )
+    drawn_mask: str | None = Field(
+        default=None, description="Mask drawn by hand that stands in for the segmenter's, kept with the corrections."
+    )
     since_revision: str
 
 
@@ -96,6 +99,7 @@ class Manifest(_Record):
     robot_run_id: str | None = None
     note: str | None = None
     chirality: Chirality | None = None
+    renamed_from: str | None = Field(default=None, description="Id of the batch before a person renamed it.")
     conditions: tuple[Condition, ...] = ()
     aliquots: tuple[str, ...] = ()
     files: tuple[ManifestFile, ...] = ()

@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from nanodefect_assets.domain.manifest import Acquisition
 
-RawKind = Literal["image", "image_stack", "tilt_series", "coordinates"]
-"""A single image; frames without angles; one frame per stage tilt; positions of atoms."""
+RawKind = Literal["image", "image_stack", "tilt_series", "coordinates", "particle_table"]
+"""A single image; frames without angles; one frame per stage tilt; positions of atoms; classes given to particles."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,19 @@ _SIMULATED = flag("is_simulated", "Whether a computer made the image.")
 
 PROVENANCE: tuple[Column, ...] = (
     text("sample", "<batch>/<aliquot> of the row; _ stands for all."),
+    text("synthesis_batch", "Key of the synthesis batch.", null=True),
+    text("aliquot_time", "Key of the aliquot: t and the growth time in whole seconds, or end.", null=True),
     text("generation", "Generation of the asset that holds the row; see generations."),
     text("run_size", "Size in which the asset was made: fast, study or full."),
     text("params_hash", "First 12 hexadecimal digits of the SHA-256 of the asset's parameters."),
     text("code_version", "Version of the asset's science."),
 )
+
+
+def provenance_of(table: Table) -> tuple[Column, ...]:
+    """Return the columns that the loader puts in front of a table: those of `PROVENANCE` that it does not declare."""
+    return tuple(column for column in PROVENANCE if column.name not in table.names)
+
 
 BATCHES = Table(
     name="batches",
@@ -131,10 +139,14 @@ MASKS = Table(
     columns=(
         _MICROGRAPH,
         _SIMULATED,
-        text("segmenter_name", "Method or registered model that made the mask."),
+        text("segmenter_name", "Method or registered model that made the mask; drawn if a person drew it."),
         text("segmenter_version", "Version of the registered model; missing for a method without one.", null=True),
         text("mlflow_run_id", "MLflow run that trained the segmenter; missing for a method without one.", null=True),
-        text("polarity", "bright if particles are brighter in the segmented quantity than their support, else dark."),
+        text(
+            "polarity",
+            "bright if particles are brighter in the segmented quantity than their support, else dark.",
+            null=True,
+        ),
         number("threshold", "Threshold on the segmented quantity.", null=True),
         integer("n_particles", "Particles found."),
         number("covered_fraction", "Share of the micrograph that particles cover."),
@@ -186,7 +198,7 @@ PARTICLES = Table(
         *(number(f"{name}_nm", meaning, "nm", null=True) for name, meaning in _LENGTHS),
         number("circularity", "4 pi area / perimeter^2, at most 1."),
         number("aspect_ratio", "Major over minor axis.", null=True),
-        number("orientation_deg", "Major axis against x (along a row), counter-clockwise as displayed, -90 to 90.", "deg"),
+        number("orientation_deg", "Major axis against x (along rows), counter-clockwise as seen, -90 to 90.", "deg"),
         number("solidity", "Area over area of the convex hull."),
         flag("touches_edge", "Whether the particle touches the edge of the micrograph; its size is then not known."),
         number(
@@ -240,13 +252,115 @@ SIZE_HISTOGRAMS = Table(
     key=("synthesis_batch", "aliquot_time", "length_unit", "is_simulated", "bin_low"),
 )
 
+TILT_SERIES = Table(
+    name="tilt_series",
+    meaning="One tilt series: images of one particle at many stage tilts.",
+    columns=(
+        text("tilt_series_id", "The series: <batch>/<aliquot>/<path below the batch>."),
+        text("file_id", "File that it was read from."),
+        text("sha256", "SHA-256 of that file's bytes."),
+        _SIMULATED,
+        integer("n_tilts", "Images of the series."),
+        integer("n_rows", "Height.", "px"),
+        integer("n_cols", "Width.", "px"),
+        number("pixel_size_nm", "Edge of a pixel; missing if declared uncalibrated.", "nm/px", null=True),
+        text("calibration_source", "file, batch.yaml, override, correction or uncalibrated."),
+        number("min_tilt_deg", "Smallest tilt.", "deg"),
+        number("max_tilt_deg", "Largest tilt.", "deg"),
+        number("tilt_axis_deg", "Tilt axis in the image, as the file or batch.yaml states it.", "deg", null=True),
+        number("voltage_kv", "Acceleration voltage.", "kV", null=True),
+        number("dose_e_per_nm2", "Electron dose of one image.", "e/nm2", null=True),
+        number("exposure_s", "Exposure or dwell of one image.", "s", null=True),
+    ),
+    key=("tilt_series_id",),
+)
+
+TILTS = Table(
+    name="tilts",
+    meaning="One image of a tilt series, in the order of the file.",
+    columns=(
+        text("tilt_series_id", "The series."),
+        integer("tilt_index", "Number of the image in its file, from 0."),
+        number("tilt_deg", "Stage tilt.", "deg"),
+        number("mean_counts", "Mean intensity.", "counts"),
+        number("sd_counts", "Standard deviation of the intensity.", "counts"),
+    ),
+    key=("tilt_series_id", "tilt_index"),
+)
+
+STRUCTURES = Table(
+    name="structures",
+    meaning="One imported set of atomic coordinates.",
+    columns=(
+        text("structure_id", "The structure: <batch>/<aliquot>/<path below the batch>."),
+        text("file_id", "File that it was read from."),
+        text("sha256", "SHA-256 of that file's bytes."),
+        _SIMULATED,
+        integer("n_atoms", "Atoms."),
+        text("composition", "Chemical formula."),
+        text("length_unit", "What one unit of the file's numbers was taken to be."),
+        number("nearest_neighbour_angstrom", "Median distance of an atom to its nearest neighbour.", "angstrom"),
+    ),
+    key=("structure_id",),
+)
+
+COORDINATES = Table(
+    name="coordinates",
+    meaning="One atom of an imported set of coordinates.",
+    columns=(
+        text("structure_id", "The structure."),
+        integer("atom_index", "Number of the atom in its file, from 0."),
+        text("species", "Chemical symbol; X where the file gives none."),
+        *(number(f"{axis}_angstrom", f"Position along {axis}.", "angstrom") for axis in "xyz"),
+    ),
+    key=("structure_id", "atom_index"),
+)
+
+PARTICLE_LABELS = Table(
+    name="particle_labels",
+    meaning="One particle that an expert gave a class, from a table that came with the batch.",
+    columns=(
+        text("label_file_id", "File of the table."),
+        integer("row_index", "Row of that table, from 0."),
+        _MICROGRAPH,
+        text("class_name", "Class that the expert gave."),
+        integer("label", "Number of the particle in a label image of the batch.", null=True),
+        number("row_px", "Position, along rows.", "px", null=True),
+        number("col_px", "Position, along columns.", "px", null=True),
+    ),
+    key=("label_file_id", "row_index"),
+)
+
+CORRECTIONS = Table(
+    name="corrections",
+    meaning="One correction by a person after a batch was accepted: what, why and by whom. None is ever removed.",
+    columns=(
+        _BATCH,
+        integer("number", "Number of the correction within its batch, from 1."),
+        text("kind", "veto, restore, calibration, mask, retract, reinstate or rename."),
+        text("target", "Path of the file that it is about; the batch itself if missing.", null=True),
+        text("value", "What was set: a pixel size in nm, the path of a mask, a new batch id.", null=True),
+        text("reason", "Why."),
+        text("author", "Who."),
+        moment("made_at", "When (UTC)."),
+        flag("is_in_force", "Whether no later correction has replaced it."),
+    ),
+    key=("synthesis_batch", "number"),
+)
+
 WRITTEN: tuple[Table, ...] = (
     BATCHES,
     ALIQUOTS,
     CONDITIONS,
     FILES,
     REFUSED,
+    CORRECTIONS,
     MICROGRAPHS,
+    TILT_SERIES,
+    TILTS,
+    STRUCTURES,
+    COORDINATES,
+    PARTICLE_LABELS,
     MASKS,
     MASK_SCORES,
     PARTICLES,

@@ -35,6 +35,21 @@ class ArraysWriter:
         )
         self._n += 1
 
+    def create(
+        self, item: str, shape: tuple[int, ...], dtype: np.dtype, **attributes: str | float | bool | None
+    ) -> zarr.Array:
+        """Return a new array of one item, to be filled image by image along its first axis."""
+        array = self._group.create_array(
+            f"{self._n:06d}",
+            shape=shape,
+            dtype=dtype,
+            chunks=(1, *(min(edge, _LARGEST_CHUNK) for edge in shape[1:])),
+            compressors=_compressor(),
+            attributes={"item": item, "order": self._n, **attributes},
+        )
+        self._n += 1
+        return array
+
 
 class ArraysReader:
     """Arrays that `ArraysWriter` wrote."""
@@ -63,3 +78,7 @@ class ArraysReader:
     def read(self, item: str) -> np.ndarray:
         """Return the array of one item."""
         return np.asarray(self._arrays[item][...])
+
+    def read_part(self, item: str, index: int) -> np.ndarray:
+        """Return one image of the array of one item, along its first axis."""
+        return np.asarray(self._arrays[item][index])

@@ -7,7 +7,7 @@ All values stay text until the fields of `BatchSpec` say what they are. So none 
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -26,6 +26,8 @@ _NULLS = {"", "~", "null", "Null", "NULL"}
 _PARTS: dict[str, type[BaseModel]] = {"files": FileEntry, "aliquots": AliquotEntry, "chirality": ChiralityEntry}
 _ADVICE = "Mend batch.yaml and copy it again; `nanodefect new-batch` writes a commented one."
 _QUOTE = "put quotes around text that starts with & * or !, such as '*.tif'"
+
+Sheet = TypeVar("Sheet", bound=BaseModel)
 
 Loc = tuple[int | str, ...]
 """Way to a field: names of fields and numbers of items, from 0."""
@@ -51,19 +53,39 @@ def parse_batch_yaml(text: str) -> BatchSpec:
     Refusal
         With every error found in it, each with its line.
     """
+    spec, root = _parse(text, BatchSpec)
+    for at, entry in enumerate(spec.files):
+        entry.set_line(line_of(root, ("files", at)))
+    return spec
+
+
+def read_sheet(path: Path, model: type[Sheet]) -> Sheet:
+    """Return what another file of the same careful kind says, such as one of corrections.
+
+    Raises
+    ------
+    Refusal
+        With every error found in it, each with its line.
+    """
+    try:
+        return _parse(_read_text(path), model)[0]
+    except Refusal as refusal:
+        advice = "Mend the file and copy it again; the README shows one."
+        expected = "a file that follows its schema"
+        raise Refusal("bad_sheet", expected=expected, got=refusal.got, file=path.name, advice=advice) from refusal
+
+
+def _parse(text: str, model: type[Sheet]) -> tuple[Sheet, yaml.Node]:
     root = _compose(text)
     problems: list[str] = []
     value = _value_of(root, "", problems)
     if problems:
         raise _refusal(problems)
     try:
-        spec = BatchSpec.model_validate(value)
+        return model.model_validate(value), root
     except ValidationError as error:
         telling = sorted(_telling(error.errors()), key=lambda details: line_of(root, details["loc"]))
         raise _refusal([_describe(root, details) for details in telling]) from error
-    for at, entry in enumerate(spec.files):
-        entry.set_line(line_of(root, ("files", at)))
-    return spec
 
 
 def _refusal(problems: list[str]) -> Refusal:

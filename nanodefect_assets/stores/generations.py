@@ -154,8 +154,10 @@ class GenerationWriter:
 
         if table.name not in self._rows:
             self._rows[table.name] = RowsWriter(self.folder / f"{table.name}.parquet", table)
-        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows), columns=list(table.names))
-        self._rows[table.name].add(frame)
+        if not isinstance(rows, pd.DataFrame):
+            optional = {column.name: None for column in table.columns if column.is_nullable}
+            rows = pd.DataFrame([optional | row for row in rows], columns=list(table.names))
+        self._rows[table.name].add(rows)
 
     def n_rows(self, table: Table) -> int:
         """Return how many rows of `table` were added."""

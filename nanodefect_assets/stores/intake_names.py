@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from nanodefect_assets.domain.batch_spec import BatchSpec, FileEntry
-from nanodefect_assets.domain.globs import is_pattern, matches, same_form
+from nanodefect_assets.domain.globs import LONGEST_PATH, is_pattern, is_relative, matches, same_form
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.landing import BATCH_YAML, LandedFile
 
 SIDECAR_ENDINGS = (".mdoc", ".rawtlt", ".tlt", ".emi")
 """Files that describe the file beside them and hold no image of their own."""
 
-_LONGEST_NAME = 1024
 _SERIES = re.compile(r"_\d+$")
 
 
@@ -46,6 +45,7 @@ def sort_names(files: Iterable[LandedFile], spec: BatchSpec) -> SortedNames:
     """Sort out the names of a folder after its batch.yaml."""
     names = [file for file in files if is_considered(file)]
     refusals = unsafe_names(names)
+    unsafe = list(refusals)
     declared: dict[str, FileEntry] = {}
     undeclared: list[str] = []
     for path in (file.path for file in names if file.path not in refusals):
@@ -58,6 +58,10 @@ def sort_names(files: Iterable[LandedFile], spec: BatchSpec) -> SortedNames:
             undeclared.append(path)
         else:
             declared[path] = entry
+    for path, owner in _owners(declared, unsafe).items():
+        if path in unsafe:
+            refusals[owner] = _sidecar_unsafe(path)
+            declared.pop(owner, None)
     owner_of = _owners(declared, undeclared)
     for path in undeclared:
         if path not in owner_of:
@@ -83,10 +87,10 @@ def _unsafe_name(file: LandedFile, spellings: Mapping[str, int]) -> Refusal | No
             file=file.path,
             advice="Copy the file itself into the batch's folder.",
         )
-    if not file.path.isprintable() or len(file.path) > _LONGEST_NAME:
+    if not is_relative(file.path):
         return Refusal(
             "bad_name",
-            expected=f"a name of at most {_LONGEST_NAME} printable characters, in UTF-8",
+            expected=f"a path of at most {LONGEST_PATH} printable characters in UTF-8, without backslashes",
             got=repr(file.path)[:120],
             file=file.path,
             advice="Rename the file.",
@@ -109,6 +113,16 @@ def _not_declared(path: str) -> Refusal:
         got="none that names the file",
         file=path,
         advice="Add an entry with its modality, or leave the file out.",
+    )
+
+
+def _sidecar_unsafe(sidecar: str) -> Refusal:
+    """Return why a file goes with its sidecar: a reader would follow a link beside it."""
+    return Refusal(
+        "sidecar_refused",
+        expected="files beside it that can be accepted",
+        got=f"{sidecar!r}, which cannot",
+        advice="Mend or take away that file.",
     )
 
 

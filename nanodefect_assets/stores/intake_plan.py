@@ -23,7 +23,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "sem": ("image", "image_stack"),
     "tilt_series": ("tilt_series", "image_stack"),
     "coordinates": ("coordinates",),
-    "labels": ("image",),
+    "labels": ("image", "particle_table"),
 }
 
 
@@ -213,7 +213,7 @@ def _pair_labels(
 
 
 def _paired(file: PlannedFile, candidates: Micrographs, micrographs: Mapping[str, PlannedFile]) -> PlannedFile:
-    if file.entry.modality != "labels":
+    if file.entry.modality != "labels" or file.facts.kind == "particle_table":
         return file
     label_of = candidates.labelled_by(file.path, file.entry.label_of)
     shape = micrographs[label_of].facts.shape[-2:]

@@ -7,8 +7,11 @@ SAMPLE_MANIFEST = "manifest.json"
 
 
 def write_sample_manifest(manifest: Manifest) -> str:
-    """Return the text in which a sample's manifest is kept; equal manifests give equal text."""
-    return manifest.model_dump_json(indent=1)
+    """Return the text in which a sample's manifest is kept; equal manifests give equal text.
+
+    What has its default is left out, so that a field that a later version adds does not make every sample look changed.
+    """
+    return manifest.model_dump_json(indent=1, exclude_defaults=True)
 
 
 def read_sample_manifest(generation: StoredGeneration) -> Manifest:

@@ -11,6 +11,9 @@ from nanodefect_assets.domain.refusal import Refusal
 Probe = Callable[[Path, FileEntry], RawFacts]
 """What tells the facts of a file whose entry is given; raises `Refusal` for what cannot be read."""
 
+TABLE_ENDINGS = (".csv", ".tsv")
+"""How tables of the classes of particles end."""
+
 _LARGEST_ANGLE_FILE = 1_000_000
 
 
@@ -18,6 +21,8 @@ def probe_entry(path: Path, entry: FileEntry) -> RawFacts:
     """Return the facts of a file, read as its entry in batch.yaml says."""
     from nanodefect_assets.stores.raw.read import probe_file, read_coordinates
 
+    if entry.modality == "labels" and path.suffix.lower() in TABLE_ENDINGS:
+        return _facts_of_table(path)
     if entry.modality != "coordinates" or entry.length_unit is None:
         return probe_file(path, entry.modality, row_order=entry.row_order)
     atoms = read_coordinates(path, scale_angstrom_per_unit=angstrom_per_unit(entry.length_unit))
@@ -28,6 +33,13 @@ def probe_entry(path: Path, entry: FileEntry) -> RawFacts:
         dtype=atoms.positions_angstrom.dtype.name,
         length_unit=atoms.length_unit,
     )
+
+
+def _facts_of_table(path: Path) -> RawFacts:
+    from nanodefect_assets.stores.labels import read_particle_classes
+
+    n_rows, n_cols = read_particle_classes(path).shape
+    return RawFacts(format="table", kind="particle_table", shape=(n_rows, n_cols), dtype="text")
 
 
 def check_readable(path: Path) -> None:

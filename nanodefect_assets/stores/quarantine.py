@@ -11,13 +11,14 @@ from nanodefect_assets.domain.keys import BATCH_PATTERN
 from nanodefect_assets.domain.manifest import RefusedFile
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.batch_yaml import MAX_BYTES
-from nanodefect_assets.stores.files import remove_drafts, sync_folder, write_atomically
+from nanodefect_assets.stores.files import locked, remove_drafts, sync_folder, write_atomically
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.landing import BATCH_YAML, LandedFile
 
 REASON = "reason.json"
 _KIND = "nanodefect/quarantine"
 _VERSION = 1
+_LOCK = ".lock"
 _LONGEST_PART = 200
 _LONGEST_PATH = 1024
 _SHARE_OF_FREE_SPACE = 0.5
@@ -59,12 +60,13 @@ def set_aside(
         Refused files, as found in the source, or their path alone where there is nothing that can be copied.
     """
     folder = home.quarantine / quarantine_name(name) / fingerprint[:12]
-    if (folder / REASON).is_file():
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = {id(reason): _keep(source, file, folder) for file, reason in refused.items()}
-    reasons = [{**reason.model_dump(), "kept_as": kept[id(reason)]} for reason in refused.values()]
-    _write_reason(folder, name, source, reasons)
+    with locked(home.quarantine / _LOCK):
+        if not (folder / REASON).is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            reasons = [
+                {**reason.model_dump(), "kept_as": _keep(source, file, folder)} for file, reason in refused.items()
+            ]
+            _write_reason(folder, name, source, reasons)
     return folder
 
 
@@ -100,15 +102,19 @@ def refuse_batch(home: Home, source: Path, refusal: Refusal, fingerprint: str = 
     """
     digest = fingerprint or hashlib.sha256(str(refusal).encode("utf-8", "backslashreplace")).hexdigest()
     folder = home.quarantine / quarantine_name(source.name) / digest[:12]
-    if (folder / REASON).is_file():
-        return folder
-    folder.mkdir(parents=True, exist_ok=True)
+    reason = {"path": refusal.file or source.name, "reason": refusal.reason, "expected": refusal.expected}
+    with locked(home.quarantine / _LOCK):
+        if not (folder / REASON).is_file():
+            folder.mkdir(parents=True, exist_ok=True)
+            _copy_batch_yaml(source, folder)
+            _write_reason(folder, source.name, source, [{**reason, "got": refusal.got, "advice": refusal.advice}])
+    return folder
+
+
+def _copy_batch_yaml(source: Path, folder: Path) -> None:
     spec = source / BATCH_YAML
     if spec.is_file() and not spec.is_symlink() and spec.stat().st_size <= MAX_BYTES:
         shutil.copyfile(spec, folder / BATCH_YAML)
-    reason = {"path": refusal.file or source.name, "reason": refusal.reason, "expected": refusal.expected}
-    _write_reason(folder, source.name, source, [{**reason, "got": refusal.got, "advice": refusal.advice}])
-    return folder
 
 
 def _write_reason(folder: Path, name: str, source: Path, refused: Iterable[Mapping[str, str | None]]) -> None:

@@ -42,6 +42,7 @@ def build_warehouse(draft: Path, home: Home, sources: Sources, on_step: OnStep) 
     """
     with duckdb.connect(draft, config=CONNECTION_CONFIG) as connection:
         connection.execute("SET TimeZone = 'UTC'; SET parquet_metadata_cache = true")
+        connection.execute("SET preserve_insertion_order = false")  # threads need not wait for one another
         connection.execute(f"BEGIN; {create_tables_sql(SUPERSEDED_TABLES)}; COMMIT")
         fill_tables(connection, home, sources, on_step)
         _describe_load(connection, sources)

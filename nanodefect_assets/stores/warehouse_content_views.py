@@ -15,7 +15,7 @@ def measured_particles(*, is_all_simulated: bool) -> View:
     return View(
         name="measured_particles",
         meaning="Particles of measured micrographs; those of simulated ones only if the whole warehouse is simulated.",
-        columns=(*schemas.PROVENANCE, *schemas.PARTICLES.columns),
+        columns=(*schemas.provenance_of(schemas.PARTICLES), *schemas.PARTICLES.columns),
         sql=f"SELECT * FROM particles WHERE {'true' if is_all_simulated else 'NOT is_simulated'}",
     )
 

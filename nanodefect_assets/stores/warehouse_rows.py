@@ -11,7 +11,15 @@ import pyarrow as pa
 
 from nanodefect_assets.domain.generation import Generation
 from nanodefect_assets.domain.progress import OnStep, Progress
-from nanodefect_assets.domain.schemas import FILES, GENERATION_INPUTS, GENERATIONS, MASKS, MICROGRAPHS, PROVENANCE, RUNS
+from nanodefect_assets.domain.schemas import (
+    FILES,
+    GENERATION_INPUTS,
+    GENERATIONS,
+    MASKS,
+    MICROGRAPHS,
+    RUNS,
+    provenance_of,
+)
 from nanodefect_assets.domain.tables import Table
 from nanodefect_assets.stores.generations import StoredGeneration
 from nanodefect_assets.stores.home import Home
@@ -102,11 +110,13 @@ def _literal_pattern(path: str) -> str:
 def _insert(
     connection: duckdb.DuckDBPyConnection, table: Table, schema: str, names: list[str], dated: DatedFiles
 ) -> None:
-    provenance = [column.name for column in PROVENANCE]
+    provenance = [column.name for column in provenance_of(table)]
     origins = pa.table(
         {
             "file": [str(path) for path, _ in dated],
             "sample": [generation.origin.place.sample for _, generation in dated],
+            "synthesis_batch": [generation.origin.place.batch for _, generation in dated],
+            "aliquot_time": [generation.origin.place.aliquot for _, generation in dated],
             "generation": [generation.name for _, generation in dated],
             "run_size": [generation.origin.run_size for _, generation in dated],
             "params_hash": [generation.origin.params_hash for _, generation in dated],

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from nanodefect_assets.domain.schemas import ALL, PROVENANCE, WRITTEN
+from nanodefect_assets.domain.schemas import ALL, WRITTEN, provenance_of
 from nanodefect_assets.domain.tables import Column, Table, integer, moment, text
 
 SUPERSEDED = "superseded"
@@ -53,7 +53,7 @@ def sql_name(*parts: str) -> str:
 
 def warehouse_columns(table: Table) -> tuple[Column, ...]:
     """Return the columns that `table` has in the warehouse: what assets write comes behind its provenance."""
-    return (*PROVENANCE, *table.columns) if table in WRITTEN else table.columns
+    return (*provenance_of(table), *table.columns) if table in WRITTEN else table.columns
 
 
 def _definition(column: Column) -> str:

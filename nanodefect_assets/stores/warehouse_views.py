@@ -30,7 +30,7 @@ class View:
 
 def declared(table: Table, *names: str) -> tuple[Column, ...]:
     """Return some columns that `table` has in the warehouse."""
-    columns = {column.name: column for column in (*schemas.PROVENANCE, *table.columns)}
+    columns = {column.name: column for column in (*schemas.provenance_of(table), *table.columns)}
     return tuple(columns[name] for name in names)
 
 

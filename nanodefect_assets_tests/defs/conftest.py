@@ -1,7 +1,6 @@
 """A small batch with planted truth, homes that it was taken in by, and what a warehouse holds whoever made it."""
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,7 +48,7 @@ def discs(aliquot, seed):
 
 
 def write_discs(folder, text=YAML):
-    """Write a batch of three aliquots: a calibrated file with labels, a stack, an uncalibrated file; and bad company."""
+    """Write a batch of three aliquots: a calibrated file with labels, a stack, an uncalibrated file; also bad files."""
     for name in ("1h/labels", "8h", "24h"):
         (folder / name).mkdir(parents=True)
     planted = discs("1h", 1)
@@ -65,9 +64,29 @@ def write_discs(folder, text=YAML):
     return folder
 
 
+def add_copies(folder, hours):
+    """Add aliquots, each with a copy of the good image of the first."""
+    spec = (folder / "batch.yaml").read_text()
+    for hour in hours:
+        (folder / f"{hour}h").mkdir()
+        shutil.copy(folder / "1h" / "a.tif", folder / f"{hour}h" / "a.tif")
+        spec = spec.replace("files:\n", f"  - {{time: {hour} h}}\nfiles:\n", 1)
+        spec += f'  - {{path: "{hour}h/*.tif", modality: hrstem, aliquot: {hour} h}}\n'
+    (folder / "batch.yaml").write_text(spec)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def add_aliquots():
+    return add_copies
+
+
 @pytest.fixture
 def planted():
-    return {"diameters_nm": DIAMETERS_NM, "pixel_size_nm": PIXEL_SIZE_NM, "n_frames": N_FRAMES, "yaml": YAML}
+    """What the batch holds, by the key of the aliquot."""
+    diameters_nm = {"t0003600": DIAMETERS_NM["1h"], "t0028800": DIAMETERS_NM["8h"], "t0086400": DIAMETERS_NM["24h"]}
+    n_micrographs = dict.fromkeys(diameters_nm, 1) | {"t0028800": N_FRAMES}
+    return {"diameters_nm": diameters_nm, "pixel_size_nm": PIXEL_SIZE_NM, "n_micrographs": n_micrographs}
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +141,7 @@ def tables_of():
         }
 
     def _select(table):
-        names = [name for column in (*schemas.PROVENANCE, *table.columns) if (name := column.name) not in _OF_THE_RUN]
+        names = [name for column in (*schemas.provenance_of(table), *table.columns) if (name := column.name) not in _OF_THE_RUN]
         columns = names if table in schemas.WRITTEN else [name for name in names if name in table.names]
         return f"SELECT {', '.join(dict.fromkeys(columns))} FROM {table.name} ORDER BY ALL"
 
@@ -145,8 +164,3 @@ def landing_of():
         return home.landing / BATCH
 
     return path
-
-
-@pytest.fixture
-def source_root():
-    return Path(__file__).parents[2]

@@ -262,12 +262,13 @@ def test_odd_names_are_accepted_or_refused_but_never_lost(home, batch):
         "8h/a.tif": "name_clash",
         "8h/line\nbreak.tif": "bad_name",
         "8h/\\udcff.tif": "bad_name",
+        "8h/back\\slash.tif": "bad_name",
         "8h/pipe.tif": "not_a_file",
     }
-    assert {"8h/ä ö.tif", "8h/[1].tif", odd[1], odd[5]} < {file.path for file in taken.manifest.files}
+    assert {"8h/ä ö.tif", "8h/[1].tif", odd[1]} < {file.path for file in taken.manifest.files}
     assert_whole(home, taken.manifest)
     [kept] = (home.quarantine / "pd-1").iterdir()
-    assert len([path for path in kept.rglob("*") if path.is_file()]) == 5
+    assert len([path for path in kept.rglob("*") if path.is_file()]) == 6
 
 
 def test_a_file_that_may_not_be_read_is_refused(home, batch, monkeypatch):

@@ -90,3 +90,11 @@ def test_names_that_are_one_on_other_computers_are_refused():
     names = sort_names(landed("a.tif", "A.tif", "8h/a.tif", "gro\u0308sse.tif", "gr\u00f6sse.tif"), spec("**"))
 
     assert reasons(names) == dict.fromkeys(["a.tif", "A.tif", "gro\u0308sse.tif", "gr\u00f6sse.tif"], "name_clash")
+
+
+def test_a_file_goes_with_a_sidecar_that_is_a_link():
+    linked = LandedFile(path="x.rawtlt", size_bytes=1, mtime_ns=0, is_regular=False)
+    names = sort_names([*landed("x.mrc", "x.mdoc", "y.mrc"), linked], spec("*.mrc"))
+
+    assert reasons(names) == {"x.rawtlt": "not_a_file", "x.mrc": "sidecar_refused", "x.mdoc": "not_declared"}
+    assert set(names.declared) == {"y.mrc"}

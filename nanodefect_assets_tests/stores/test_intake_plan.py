@@ -125,7 +125,7 @@ def test_angles_behind_a_link_are_not_read(tmp_path):
     entry = "path: x.mrc, modality: tilt_series, uncalibrated: true, tilt_angles_file: angles.txt"
     planned = plan(tmp_path, [entry], probe=series)
 
-    assert reasons(planned) == {"angles.txt": "not_a_file", "x.mrc": "bad_tilt_angles"}
+    assert reasons(planned) == {"angles.txt": "not_a_file", "x.mrc": "sidecar_refused"}
 
 
 def test_sidecars_of_a_refused_file_are_refused_with_it(tmp_path):

@@ -12,6 +12,7 @@ N_WRITERS = 4
 N_READERS = 2
 N_TRIALS = 200
 N_PARTICLES = 25
+LIMIT_S = 400
 
 WRITER = """
 import json, sys
@@ -53,6 +54,7 @@ while not stop.exists():
     assert all(row["n"] == n_particles for row in rows), "torn"
     assert len(rows) >= n_before, "rows were lost"
     n_before = len(rows)
+    time.sleep(0.05)
 print(json.dumps({"n": len(waits), "longest_s": max(waits), "median_s": sorted(waits)[len(waits) // 2]}))
 """
 
@@ -67,13 +69,18 @@ def run_trials(home, tmp_path, n_trials):
     load_warehouse(home)
     stop = tmp_path / "stop"
     readers = [start(READER, home.root, stop, N_PARTICLES) for _ in range(N_READERS)]
-    for reader in readers:
-        assert reader.stdout is not None
-        assert reader.stdout.readline() == "ready\n", reader.communicate()[1]
-    writers = [start(WRITER, home.root, n, n_trials // N_WRITERS, N_PARTICLES) for n in range(N_WRITERS)]
-    errors = [writer.communicate(timeout=230)[1] for writer in writers]
-    stop.touch()
-    answers = [reader.communicate(timeout=30) for reader in readers]
+    writers = []
+    try:
+        for reader in readers:
+            assert reader.stdout is not None
+            assert reader.stdout.readline() == "ready\n", reader.communicate()[1]
+        writers += [start(WRITER, home.root, n, n_trials // N_WRITERS, N_PARTICLES) for n in range(N_WRITERS)]
+        errors = [writer.communicate(timeout=LIMIT_S)[1] for writer in writers]
+        stop.touch()
+        answers = [reader.communicate(timeout=LIMIT_S) for reader in readers]
+    finally:
+        for process in (*writers, *readers):
+            process.kill()
     assert [process.returncode for process in (*writers, *readers)] == [0] * (N_WRITERS + N_READERS), (errors, answers)
     return [json.loads(out) for out, _ in answers]
 

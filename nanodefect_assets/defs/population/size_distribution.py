@@ -50,11 +50,11 @@ def size_distribution(
     """Size distribution of each aliquot of a batch: histogram, mean with its standard error, fitted lognormal."""
     from nanodefect_assets.domain.schemas import MICROGRAPHS, PARTICLES, SIZE_DISTRIBUTIONS, SIZE_HISTOGRAMS
     from nanodefect_assets.science.population.sizes import histogram_sizes, summarise_sizes
+    from nanodefect_assets.stores.corrections import manifest_in_force
     from nanodefect_assets.stores.generations import current_generation, input_of, require_generation
-    from nanodefect_assets.stores.revisions import current_manifest
 
     batch = place_of(context).batch
-    manifest = None if batch is None else current_manifest(home.home, batch)
+    manifest = None if batch is None else manifest_in_force(home.home, batch)
     if batch is None or manifest is None:
         raise dg.Failure(f"Expected an accepted batch. Got {context.partition_key}, of which nothing was accepted.")
     found = {place: current_generation(home.home, _PARTICLES, place) for place in manifest.cells()}

@@ -11,9 +11,12 @@ from nanodefect_assets.defs.resources import HomeResource
     key=["population", "warehouse"],
     deps=[
         ["samples", "intake"],
+        ["samples", "corrections"],
         ["samples", "manifest"],
         ["samples", "micrographs"],
         ["samples", "annotations"],
+        ["samples", "tilt_series"],
+        ["samples", "coordinates"],
         ["hrtem", "segmentation"],
         ["hrtem", "mask_scores"],
         ["hrtem", "particles"],
@@ -38,7 +41,7 @@ from nanodefect_assets.defs.resources import HomeResource
 def warehouse(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     """Every table of the home in one DuckDB file, published for readers without ever blocking them."""
     from nanodefect_assets.defs.progress import log_steps
-    from nanodefect_assets.stores.revisions import existing_cells
+    from nanodefect_assets.stores.corrections import existing_cells
     from nanodefect_assets.stores.warehouse import load_warehouse, repeated_keys
 
     loaded = load_warehouse(home.home, existing=existing_cells(home.home), on_step=log_steps(context.log))

@@ -11,9 +11,12 @@ from nanodefect_assets.defs.partitions import place_of, sample
 from nanodefect_assets.defs.resources import HomeResource
 
 if TYPE_CHECKING:
-    import numpy as np
+    from pathlib import Path
 
-    from nanodefect_assets.domain.manifest import ManifestFile
+    import numpy as np
+    import pandas as pd
+
+    from nanodefect_assets.domain.manifest import Manifest, ManifestFile
 
 
 @dg.asset(
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     check_specs=[items_check("samples", "annotations")],
 )
 def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
-    """Expert labels that came with a sample: for each labelled micrograph, which pixels are particle."""
+    """Expert labels that came with a sample: which pixels of a micrograph are particle, which class a particle has."""
+    from nanodefect_assets.domain.schemas import PARTICLE_LABELS
     from nanodefect_assets.stores.labels import read_label_image
     from nanodefect_assets.stores.manifests import read_sample_manifest
     from nanodefect_assets.stores.revisions import raw_path
@@ -38,12 +42,40 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
     sample_name = place_of(context).sample
     with making(context, home, inputs=[source]) as out:
         arrays = out.arrays("annotations")
+        out.add_rows(PARTICLE_LABELS, [])
         for file in files:
-            file_id = f"{sample_name}/{file.path}"
+            file_id, path = f"{sample_name}/{file.path}", raw_path(home.home, manifest, file)
             with out.item(file_id):
-                labels = read_label_image(raw_path(home.home, manifest, file))
-                arrays.add(file_id, _particle_mask(labels, file), micrograph_id=f"{sample_name}/{file.label_of}")
-    return report(out, metadata={"n_labelled": out.n_items - len(out.refusals)}, checks=[items_result(out)])
+                if file.label_of is None:
+                    out.add_rows(PARTICLE_LABELS, _class_rows(file_id, path, manifest))
+                else:
+                    mask = _particle_mask(read_label_image(path), file)
+                    arrays.add(file_id, mask, micrograph_id=f"{sample_name}/{file.label_of}")
+    return report(
+        out,
+        metadata={"n_labelled": out.n_items - len(out.refusals), "n_classed_particles": out.n_rows(PARTICLE_LABELS)},
+        checks=[items_result(out)],
+    )
+
+
+def _class_rows(file_id: str, path: "Path", manifest: "Manifest") -> "pd.DataFrame":
+    """Return the classes that a table gives to particles, with the ids of their micrographs."""
+    from nanodefect_assets.domain.label_pairs import Micrographs
+    from nanodefect_assets.domain.micrograph import MODALITIES
+    from nanodefect_assets.domain.schemas import PARTICLE_LABELS
+    from nanodefect_assets.stores.labels import read_particle_classes
+
+    table = read_particle_classes(path)
+    micrographs = Micrographs(file.path for file in manifest.files if file.modality in MODALITIES)
+    folder = file_id.rsplit("/", 1)[0] if "/" in file_id else ""
+    sample_name = "/".join(file_id.split("/", 2)[:2])
+    paths = {name: micrographs.labelled_by(f"{folder}/{name}") for name in table["micrograph"].unique()}
+    table = table.assign(
+        label_file_id=file_id,
+        row_index=range(len(table)),
+        micrograph_id=[f"{sample_name}/{paths[name]}" for name in table["micrograph"]],
+    )
+    return table.reindex(columns=list(PARTICLE_LABELS.names))
 
 
 def _particle_mask(labels: "np.ndarray", file: "ManifestFile") -> "np.ndarray":

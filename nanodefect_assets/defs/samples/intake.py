@@ -34,7 +34,13 @@ class IntakeConfig(dg.Config):
             "all_files_accepted",
             "No file of the batch was refused; those that were lie in quarantine with their reason.",
             partitions=synthesis_batch,
-        )
+        ),
+        declare_check(
+            ("samples", "intake"),
+            "earlier_files_kept",
+            "Every file of the revision before is still there: what is dropped is the whole batch, no addition to it.",
+            partitions=synthesis_batch,
+        ),
     ],
 )
 def intake(context: dg.AssetExecutionContext, config: IntakeConfig, home: HomeResource) -> dg.MaterializeResult:
@@ -46,9 +52,11 @@ def intake(context: dg.AssetExecutionContext, config: IntakeConfig, home: HomeRe
     from nanodefect_assets.domain.schemas import ALIQUOTS, BATCHES, CONDITIONS, REFUSED
     from nanodefect_assets.stores.intake import accept_batch
     from nanodefect_assets.stores.intake_rows import aliquot_rows, batch_rows, condition_rows, refused_rows
+    from nanodefect_assets.stores.revisions import current_manifest
 
     batch = context.partition_key
     source = Path(config.source) if config.source else home.home.landing / batch
+    before = current_manifest(home.home, batch)
     try:
         accepted = accept_batch(home.home, source, log_steps(context.log))
         if accepted.manifest.batch != batch:
@@ -74,6 +82,8 @@ def intake(context: dg.AssetExecutionContext, config: IntakeConfig, home: HomeRe
     reasons = "\n".join(
         f"- `{file.path}`: expected {file.expected}, got {file.got}. {file.advice}" for file in manifest.refused[:50]
     )
+    had = set() if before is None else {file.path for file in before.files}
+    gone = sorted(had - {file.path for file in manifest.files})
     return report(
         out,
         metadata={
@@ -91,6 +101,12 @@ def intake(context: dg.AssetExecutionContext, config: IntakeConfig, home: HomeRe
                 passed=not manifest.refused,
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={"refused": dg.MetadataValue.md(reasons or "none")},
-            )
+            ),
+            dg.AssetCheckResult(
+                check_name="earlier_files_kept",
+                passed=not gone,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"gone": dg.MetadataValue.json(gone[:100]), "n_gone": len(gone)},
+            ),
         ],
     )

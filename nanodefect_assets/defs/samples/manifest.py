@@ -30,14 +30,15 @@ def manifest(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Materi
     """The accepted files of a sample, with the calibration of each and where it comes from."""
     from nanodefect_assets.defs.cells import sample_manifest
     from nanodefect_assets.domain.schemas import FILES
+    from nanodefect_assets.stores.corrections import manifest_in_force
     from nanodefect_assets.stores.files import sha256_of
     from nanodefect_assets.stores.generations import require_generation
     from nanodefect_assets.stores.intake_rows import file_rows
     from nanodefect_assets.stores.manifests import SAMPLE_MANIFEST, write_sample_manifest
-    from nanodefect_assets.stores.revisions import current_manifest, raw_path
+    from nanodefect_assets.stores.revisions import raw_path
 
     place = place_of(context)
-    whole = None if place.batch is None else current_manifest(home.home, place.batch)
+    whole = None if place.batch is None else manifest_in_force(home.home, place.batch)
     if whole is None or place.aliquot is None or place not in whole.cells():
         raise Refusal(
             "no_such_sample",

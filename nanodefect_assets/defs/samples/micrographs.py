@@ -61,6 +61,7 @@ def micrographs(
     source = upstream(context, home, "samples", "manifest")
     manifest = read_sample_manifest(source)
     on_step = log_steps(context.log)
+    n_images = sum(file.modality in MODALITIES for file in manifest.files)
     n_spikes = 0
     with making(context, home, inputs=[source], params=config) as out, compute.executor() as executor:
         out.add_rows(MICROGRAPHS, [])
@@ -84,9 +85,7 @@ def micrographs(
                 )
                 out.add_rows(MICROGRAPHS, [_row(frame, place_of(context).sample, counts, n_despiked)])
                 n_spikes += n_despiked
-            on_step(
-                Progress(task="micrographs", done=n + 1, total=max(n + 1, len(manifest.files)), detail=frame.file.path)
-            )
+            on_step(Progress(task="micrographs", done=n + 1, total=max(n + 1, n_images), detail=frame.file.path))
     return report(
         out,
         metadata={"n_micrographs": out.n_rows(MICROGRAPHS), "n_spikes": n_spikes},

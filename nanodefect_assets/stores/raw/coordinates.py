@@ -141,7 +141,7 @@ def _count(head: list[str]) -> int | None:
     raise Refusal(
         "bad_coordinates",
         expected="the number of atoms on the first line",
-        got=" ".join(first)[:80],
+        got=repr(head[0][:80]),
         advice="Write the file as xyz: number of atoms, a comment, then symbol x y z on each line.",
     )
 

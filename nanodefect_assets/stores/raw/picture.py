@@ -21,7 +21,7 @@ _ORIENTATION = 0x0112
 @contextmanager
 def open_picture(path: Path) -> Iterator[Opened]:
     """Open a PNG or JPEG; the header is read, no pixel is."""
-    with Image.open(path, formats=["PNG", "JPEG"]) as image:
+    with _opened(path) as image:
         n_cols, n_rows = image.size
         check_dimensions(1, n_rows, n_cols)
         dtype = np.dtype(_TYPES.get(image.mode, "uint8"))
@@ -37,6 +37,18 @@ def open_picture(path: Path) -> Iterator[Opened]:
             facts=RawFacts(format=str(image.format), kind="image", shape=(n_rows, n_cols), dtype=dtype.name),
             frames=lambda: iter((_pixels(image),)),
         )
+
+
+def _opened(path: Path) -> Image.Image:
+    try:
+        return Image.open(path, formats=["PNG", "JPEG"])
+    except Image.DecompressionBombError as error:
+        raise Refusal(
+            "absurd_dimensions",
+            expected="a picture of less than 180 million pixels",
+            got=str(error)[:100],
+            advice="Export the image as TIFF, or cut it into tiles.",
+        ) from error
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

@@ -1,80 +1,45 @@
 """SER and EMI of TIA (FEI's imaging and analysis); rows are stored from the bottom.
 
-The series is read here and not by rosettasciio, which loads all frames at once. A ``.ser`` holds the pixels; what the
-microscope did is in the ``.emi`` beside it, as XML in which only the few entries that are wanted are searched for.
-
-References
-----------
-Boothroyd, TIA ``.ser`` file format, https://www.er-c.org/cbb/info/TIAformat/.
+Rosettasciio reads them, delivers the rows turned, and decides by the ``.emi`` beside the series between images and
+diffraction patterns. It loads all frames, even for what the header says: time and memory go with the size of the file.
+What the header declares is therefore checked against that size first.
 """
 
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+from rsciio.tia._api import convert_xml_to_dict, data_types, get_xml_info_from_emi, ser_reader
 
 from nanodefect_assets.domain.manifest import Acquisition
 from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.stores.raw.limits import (
-    MAX_FRAMES,
-    check_dimensions,
-    check_fits,
-    check_pixel_type,
-    frame_bytes,
-)
-from nanodefect_assets.stores.raw.opened import Opened, angle, positive, read_blocks
+from nanodefect_assets.stores.raw.boundary import refusing_damage
+from nanodefect_assets.stores.raw.limits import check_dimensions, check_fits, check_pixel_type, frame_bytes
+from nanodefect_assets.stores.raw.opened import Opened, angle, positive
 from nanodefect_assets.stores.raw.units import pixel_size_nm
 
-_HEADER = np.dtype([("order", "<u2"), ("id", "<u2"), ("version", "<u2"), ("kind", "<u4"), ("tag", "<u4")])
-_COUNTS = np.dtype([("total", "<u4"), ("valid", "<u4")])
-_ELEMENT = np.dtype(
-    [
-        ("col_offset", "<f8"),
-        ("col_scale", "<f8"),
-        ("col_element", "<u4"),
-        ("row_offset", "<f8"),
-        ("row_scale", "<f8"),
-        ("row_element", "<u4"),
-        ("type", "<u2"),
-        ("n_cols", "<u4"),
-        ("n_rows", "<u4"),
-    ]
-)
+_HEADER = struct.Struct("<4xHI8xI")
+_FRAME_HEADER = struct.Struct("<40xHII")
 _IMAGES = 0x4122
 _LAST_VERSION_OF_32_BITS = 0x210
-_TYPES = {1: "<u1", 2: "<u2", 3: "<u4", 4: "<i1", 5: "<i2", 6: "<i4", 7: "<f4", 8: "<f8", 9: "<c8", 10: "<c16"}
 _MAX_AXES = 8
-_OBJECT, _OBJECT_END = b"<ObjectInfo>", b"</ObjectInfo>"
-_PIECE_BYTES = 4 * 2**20
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Series:
-    """Where the frames of a series are, and how they are calibrated, in metres."""
-
-    offsets: np.ndarray
-    shape: tuple[int, int]
-    dtype: np.dtype
-    row_scale_m: float
-    col_scale_m: float
-    is_scan: bool
 
 
 @contextmanager
 def open_ser(path: Path) -> Iterator[Opened]:
-    """Open a SER file: its header and its ``.emi``, where there is one, are read; no pixel is."""
+    """Open a SER file, and its ``.emi`` where there is one; all frames are loaded."""
     with path.open("rb") as file:
-        series = _read_series(file, path.stat().st_size)
-        number = re.fullmatch(r"(.*)_(\d{1,4})", path.stem)
-        emi = path.with_name(f"{number[1]}.emi") if number else path
-        entries = read_emi(emi, int(number[2]) - 1) if number and emi.is_file() else {}
-        yield Opened(facts=_facts_of(series, entries), frames=partial(_frames, file, series))
+        _check_declared(file, path.stat().st_size)
+    description = _description_of(path)
+    signal = ser_reader(str(path), objects=[description] if description else None)[0]
+    said = convert_xml_to_dict(description).to_dict()["ObjectInfo"] if description else {}
+    yield Opened(facts=_facts_of(signal, said), frames=partial(_frames, signal["data"]), turns_rows=True)
 
 
 @contextmanager
@@ -93,135 +58,82 @@ def open_emi(path: Path) -> Iterator[Opened]:
         yield opened
 
 
-def _read_series(file: BinaryIO, file_bytes: int) -> _Series:
-    header = _take(file, _HEADER)
-    if int(header["kind"]) != _IMAGES:
+def _check_declared(file: BinaryIO, file_bytes: int) -> None:
+    """Refuse a series whose frames, as many as the header says and as large as the first, are not in the file."""
+    version, kind, n_frames = _take(file, _HEADER)
+    if kind != _IMAGES:
         raise Refusal("not_an_image", expected="a series of images", got="a series of spectra")
-    counts = _take(file, _COUNTS)
-    is_short = int(header["version"]) <= _LAST_VERSION_OF_32_BITS
-    offset_type = np.dtype("<u4" if is_short else "<u8")
-    table = int(_take(file, offset_type))
-    sizes, is_scan = _read_axes(file)
-    n_frames = int(counts["valid"])
-    check_dimensions(min(n_frames, MAX_FRAMES + 1), 1, 1)
-    if sum(size > 1 for size in sizes) > 1:
-        raise Refusal("too_many_axes", expected="an image or a stack of images", got=f"a scan of {sizes} images")
-    check_fits(table + n_frames * offset_type.itemsize, file_bytes)
+    place = struct.Struct("<I" if version <= _LAST_VERSION_OF_32_BITS else "<Q")
+    (table,) = _take(file, place)
+    (n_axes,) = _take(file, struct.Struct("<I"))
+    if not 1 <= n_axes <= _MAX_AXES:
+        raise Refusal(
+            "damaged_header", expected=f"1 to {_MAX_AXES} axes", got=f"{n_axes}", advice="Copy the file again."
+        )
+    check_fits(table + n_frames * place.size, file_bytes)
     file.seek(table)
-    offsets = np.fromfile(file, dtype=offset_type, count=n_frames).astype(np.int64)
-    elements = [_element_at(file, int(offset), file_bytes) for offset in offsets]
-    return _series_of(offsets, elements, is_scan)
+    file.seek(_take(file, place)[0])
+    code, n_cols, n_rows = _take(file, _FRAME_HEADER)
+    if str(code) not in data_types:
+        raise Refusal("unknown_pixel_type", expected="pixels of type 1 to 10", got=f"type {code}")
+    check_dimensions(n_frames, n_rows, n_cols)
+    check_fits(n_frames * frame_bytes((n_rows, n_cols), np.dtype(data_types[str(code)])), file_bytes)
 
 
-def _element_at(file: BinaryIO, offset: int, file_bytes: int) -> np.void:
-    check_fits(offset + _ELEMENT.itemsize, file_bytes)
-    file.seek(offset)
-    element = _take(file, _ELEMENT)
-    shape = (int(element["n_rows"]), int(element["n_cols"]))
-    check_dimensions(1, *shape)
-    check_fits(frame_bytes(shape, _type_of(element)), file_bytes - offset - _ELEMENT.itemsize)
-    return element
+def _take(file: BinaryIO, layout: struct.Struct) -> tuple[int, ...]:
+    raw = file.read(layout.size)
+    check_fits(layout.size, len(raw))
+    return layout.unpack(raw)
 
 
-def _type_of(element: np.void) -> np.dtype:
-    name = _TYPES.get(int(element["type"]))
-    if name is None:
-        raise Refusal("unknown_pixel_type", expected="pixels of type 1 to 10", got=f"type {element['type']}")
-    return np.dtype(name)
+def _description_of(path: Path) -> str | None:
+    """Return the XML of a series in the ``.emi`` beside it; None if there is none.
 
-
-def _series_of(offsets: np.ndarray, elements: list[np.void], is_scan: bool) -> _Series:
-    first = elements[0]
-    layouts = {(int(e["type"]), int(e["n_rows"]), int(e["n_cols"])) for e in elements}
-    if len(layouts) > 1:
-        raise Refusal("several_images", expected="frames of one size and type", got=f"{len(layouts)} different ones")
-    check_pixel_type(_type_of(first))
-    return _Series(
-        offsets=offsets + _ELEMENT.itemsize,
-        shape=(int(first["n_rows"]), int(first["n_cols"])),
-        dtype=_type_of(first),
-        row_scale_m=float(first["row_scale"]),
-        col_scale_m=float(first["col_scale"]),
-        is_scan=is_scan,
-    )
-
-
-def _read_axes(file: BinaryIO) -> tuple[tuple[int, ...], bool]:
-    """Return the sizes of the axes of the series, and whether its first axis has a unit: a scan over the specimen."""
-    n_axes = int(_take(file, np.dtype("<u4")))
-    if n_axes > _MAX_AXES:
-        raise Refusal("damaged_header", expected=f"at most {_MAX_AXES} axes", got=f"{n_axes}")
-    sizes, units = [], []
-    for _ in range(n_axes):
-        sizes.append(int(_take(file, np.dtype("<u4"))))
-        file.seek(20, 1)
-        file.seek(int(_take(file, np.dtype("<u4"))), 1)
-        units.append(int(_take(file, np.dtype("<u4"))))
-        file.seek(units[-1], 1)
-    return tuple(sizes), bool(units) and units[0] > 0 and sizes[0] > 1
-
-
-def _take(file: BinaryIO, dtype: np.dtype) -> np.void:
-    values = np.frombuffer(file.read(dtype.itemsize), dtype=dtype)
-    check_fits(1, len(values))
-    return values[0]
-
-
-def read_emi(path: Path, index: int) -> dict[str, str]:
-    """Return the entries of the object of number `index`, from 0, in an EMI file; empty if it has none.
-
-    Names are those of the XML: labels of the experimental description, tags of the acquisition.
+    Rosettasciio, given the EMI, would read all its series, and judge all by the mode of the first.
     """
-    with path.open("rb") as file:
-        text = _object_of(file, index).decode("utf-8", errors="replace")
-    described = re.findall(r"<Label>([^<]{1,80})</Label><Value>([^<]{0,200})</Value>", text)
-    acquired = re.findall(r"<(CameraNamePath|DwellTimePath)>([^<]{0,200})</", text)
-    return dict([*described, *acquired])
+    number = re.fullmatch(r"(.*)_(\d{1,4})", path.stem)
+    emi = path.with_name(f"{number[1]}.emi") if number else path
+    if number is None or not emi.is_file():
+        return None
+    with refusing_damage(emi):
+        objects = get_xml_info_from_emi(str(emi))
+    index = int(number[2]) - 1
+    return objects[index] if 0 <= index < len(objects) else None
 
 
-def _object_of(file: BinaryIO, index: int) -> bytes:
-    """Return the XML of the object of number `index`; the file also holds images, so it is searched piece by piece."""
-    n_found, tail = 0, b""
-    while piece := file.read(_PIECE_BYTES):
-        window = tail + piece
-        starts = [match.start() for match in re.finditer(_OBJECT, window)]
-        if n_found + len(starts) > index:
-            start = starts[index - n_found]
-            return (window[start:] + file.read(_PIECE_BYTES)).split(_OBJECT_END, 1)[0]
-        n_found += len(starts)
-        tail = window[-len(_OBJECT) + 1 :]
-    return b""
-
-
-def _facts_of(series: _Series, entries: dict[str, str]) -> RawFacts:
-    unit = "1/m" if _is_diffraction(entries, series.is_scan) else "m"
+def _facts_of(signal: dict[str, Any], said: dict[str, Any]) -> RawFacts:
+    data, (rows, cols) = signal["data"], signal["axes"][-2:]
+    _check_frames(signal)
+    described, acquired = said.get("ExperimentalDescription") or {}, said.get("AcquireInfo") or {}
     acquisition = Acquisition(
-        pixel_size_nm=pixel_size_nm(series.row_scale_m, series.col_scale_m, unit),
-        voltage_kv=positive(entries.get("High tension")),
-        magnification=positive(entries.get("Magnification")),
-        exposure_s=positive(entries.get("DwellTimePath")) if "CameraNamePath" in entries else None,
-        stage_tilt_deg=angle(entries.get("Stage A")),
+        pixel_size_nm=pixel_size_nm(rows["scale"], cols["scale"], rows["units"], cols["units"]),
+        voltage_kv=positive(described.get("High tension_kV")),
+        magnification=positive(described.get("Magnification_x")),
+        exposure_s=positive(acquired.get("DwellTimePath")) if "CameraNamePath" in acquired else None,
+        stage_tilt_deg=angle(described.get("Stage A_deg")),
         row_order="bottom",
     )
-    n_frames = len(series.offsets)
     return RawFacts(
         format="SER",
-        kind="image_stack" if n_frames > 1 else "image",
-        shape=(n_frames, *series.shape) if n_frames > 1 else series.shape,
-        dtype=series.dtype.newbyteorder("=").name,
+        kind="image_stack" if data.ndim == 3 else "image",
+        shape=data.shape,
+        dtype=data.dtype.newbyteorder("=").name,
         acquisition=acquisition,
-        notes=() if entries else ("no .emi beside it: taken for an image, not a diffraction pattern",),
+        notes=() if said else ("no .emi beside it: taken for an image, not a diffraction pattern",),
     )
 
 
-def _is_diffraction(entries: dict[str, str], is_scan: bool) -> bool:
-    """Whether TIA's mode says that the pixels are of reciprocal space: diffraction, or a camera behind a scan."""
-    mode = entries.get("Mode", "")
-    if "STEM" in mode:
-        return "CameraNamePath" in entries or is_scan
-    return "Diffraction" in mode
+def _check_frames(signal: dict[str, Any]) -> None:
+    """Refuse scans, frames that differ in size or type, which rosettasciio reads as if they did not, and waves."""
+    header, data = signal["original_metadata"]["ser_header_parameters"], signal["data"]
+    if data.ndim > 3:
+        raise Refusal("too_many_axes", expected="an image or a stack of images", got=f"a scan of shape {data.shape}")
+    layouts = [np.unique(header[name]) for name in ("DataType", "ArraySizeX", "ArraySizeY")]
+    if any(len(values) > 1 for values in layouts):
+        raise Refusal("several_images", expected="frames of one size and type", got="frames that differ")
+    check_pixel_type(data.dtype)
 
 
-def _frames(file: BinaryIO, series: _Series) -> Iterator[np.ndarray]:
-    for offset in series.offsets:
-        yield from read_blocks(file, offset=int(offset), n_frames=1, shape=series.shape, dtype=series.dtype)
+def _frames(data: np.ndarray) -> Iterator[np.ndarray]:
+    for frame in data.reshape(-1, *data.shape[-2:]):
+        yield np.ascontiguousarray(frame, dtype=data.dtype.newbyteorder("="))

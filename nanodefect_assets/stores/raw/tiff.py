@@ -33,83 +33,98 @@ _ROW_ORDER = {1: "top", 4: "bottom"}
 _Page = tifffile.TiffPage | tifffile.TiffFrame
 _PALETTE, _MIN_IS_WHITE = tifffile.PHOTOMETRIC.PALETTE, tifffile.PHOTOMETRIC.MINISWHITE
 _REDUCED = tifffile.FILETYPE.REDUCEDIMAGE
+_FATAL = ("invalid page offset", "invalid offset to", "circular reference", "corrupted file")
 _PLAIN_CODECS = {1, 8, 32773, 32946, 34925, 50013}
 """Compressions that tifffile unpacks without further packages; libtiff in Pillow does the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """Where the frames of a TIFF are and how they look."""
+    """Where the frames of a TIFF are and how they look.
 
-    series: tifffile.TiffPageSeries
+    `pages` are one for each frame, or the one that all frames follow without a gap from `offset`.
+    """
+
+    pages: list[_Page]
+    page: tifffile.TiffPage
+    offset: int | None
+    dtype: np.dtype
     n_frames: int
     n_rows: int
     n_cols: int
     samples: int
+    channels_first: bool
     is_stack: bool
-
-    @property
-    def page(self) -> tifffile.TiffPage:
-        return self.series.keyframe
-
-    @property
-    def pages(self) -> list[_Page]:
-        return [cast(_Page, page) for page in self.series.pages if page is not None]
-
-    @property
-    def frame_shape(self) -> tuple[int, ...]:
-        planes = (self.n_rows, self.n_cols) if self.samples == 1 else (self.n_rows, self.n_cols, self.samples)
-        return (planes[-1], *planes[:2]) if self.series.axes.startswith("S") else planes
 
 
 @contextmanager
 def open_tiff(path: Path) -> Iterator[Opened]:
     """Open a TIFF; the pages are parsed, no pixel is read. Files that it refers to are never opened."""
-    with _muted(), tifffile.TiffFile(path, _multifile=False, is_ome=False) as tiff:
+    with _listening(), tifffile.TiffFile(path, _multifile=False, is_ome=False) as tiff:
         layout = _layout_of(tiff)
         _check_storage(layout, path.stat().st_size)
         yield Opened(facts=_facts_of(tiff, layout), frames=partial(_frames, path, tiff, layout))
 
 
+class _Complaints(logging.Handler):
+    """Refuses what tifffile only logs: pages that it could not find. What it says about single tags is left aside."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        if any(word in message for word in _FATAL):
+            raise Refusal(
+                "truncated_file",
+                expected="every page that the file announces",
+                got=message[:200],
+                advice="The copy broke off or the file is damaged: copy it again from the microscope.",
+            )
+
+
 @contextmanager
-def _muted() -> Iterator[None]:
-    """Keep tifffile from logging what it could not read: that which matters is refused or missing in the facts."""
-    logger = logging.getLogger("tifffile")
-    was_disabled, logger.disabled = logger.disabled, True
+def _listening() -> Iterator[None]:
+    """Hear tifffile's complaints instead of printing them."""
+    logger, handler = logging.getLogger("tifffile"), _Complaints()
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
     try:
         yield
     finally:
-        logger.disabled = was_disabled
+        logger.removeHandler(handler)
+        logger.propagate = propagated
 
 
 def _layout_of(tiff: tifffile.TiffFile) -> _Layout:
-    """Find the one series of images; thumbnails are left aside."""
+    """Find the one stack of images, also where a program wrote its frames one by one; thumbnails are left aside."""
     series = [s for s in tiff.series if not s.keyframe.subfiletype & _REDUCED] or list(tiff.series)
     if not series:
         raise Refusal("damaged_file", expected="an image", got="no page that can be read", advice="Copy it again.")
-    if len(series) != 1:
+    first = series[0]
+    if any((s.shape, s.axes, s.dtype) != (first.shape, first.axes, first.dtype) for s in series):
         raise Refusal(
             "several_images",
             expected="one image or one stack of equal images",
             got=f"{len(series)} of different shapes: " + ", ".join(str(s.shape) for s in series[:4]),
             advice="Save each image as a file of its own.",
         )
-    axes = [(name, n) for name, n in zip(series[0].axes, series[0].shape, strict=True) if n != 1 or name in "YX"]
-    sizes = dict(axes)
-    frame_axes = [n for name, n in axes if name not in "YXS"]
+    sizes = {name: n for name, n in zip(first.axes, first.shape, strict=True) if n != 1 or name in "YX"}
+    frame_axes = [n for name, n in sizes.items() if name not in "YXS"] + ([len(series)] if len(series) > 1 else [])
     if len(frame_axes) > 1 or "Y" not in sizes or "X" not in sizes:
         raise Refusal(
             "too_many_axes",
             expected="an image (row, col) or a stack (frame, row, col)",
-            got=f"axes {series[0].axes} of sizes {series[0].shape}",
+            got=f"{len(series)} series of axes {first.axes} of sizes {first.shape}",
             advice="Save channels, slices and times as files of their own.",
         )
     return _Layout(
-        series=series[0],
+        pages=[cast(_Page, page) for s in series for page in s.pages if page is not None],
+        page=first.keyframe,
+        offset=first.dataoffset if len(series) == 1 else None,
+        dtype=np.dtype(first.dtype),
         n_frames=frame_axes[0] if frame_axes else 1,
         n_rows=sizes["Y"],
         n_cols=sizes["X"],
         samples=sizes.get("S", 1),
+        channels_first="S" in sizes and first.axes.index("S") < first.axes.index("Y"),
         is_stack=bool(frame_axes),
     )
 
@@ -118,8 +133,8 @@ def _check_storage(layout: _Layout, file_bytes: int) -> None:
     """Refuse pixels that the file cannot hold, before they are allocated."""
     page = layout.page
     check_dimensions(layout.n_frames, layout.n_rows, layout.n_cols)
-    check_pixel_type(np.dtype(layout.series.dtype))
-    one = frame_bytes((layout.n_rows, layout.n_cols, layout.samples), np.dtype(layout.series.dtype))
+    check_pixel_type(layout.dtype)
+    one = frame_bytes((layout.n_rows, layout.n_cols, layout.samples), layout.dtype)
     pages = layout.pages
     if len(pages) == 1 and layout.n_frames > 1:
         check_fits(one * layout.n_frames, file_bytes - page.dataoffsets[0])
@@ -161,7 +176,7 @@ def _facts_of(tiff: tifffile.TiffFile, layout: _Layout) -> RawFacts:
         format=f"TIFF ({found.program})" if found.program else "TIFF",
         kind="image_stack" if layout.is_stack else "image",
         shape=(layout.n_frames, *shape) if layout.is_stack else shape,
-        dtype=np.dtype(layout.series.dtype).newbyteorder("=").name,
+        dtype=layout.dtype.newbyteorder("=").name,
         acquisition=with_rows_from(found.acquisition, order),
         data_bar_rows=found.data_bar_rows,
         notes=notes,
@@ -170,13 +185,14 @@ def _facts_of(tiff: tifffile.TiffFile, layout: _Layout) -> RawFacts:
 
 def _frames(path: Path, tiff: tifffile.TiffFile, layout: _Layout) -> Iterator[np.ndarray]:
     for frame in _stored_frames(path, tiff, layout):
-        yield grey(_as_shown(frame, layout.page), channels_first=frame.ndim == 3 and frame.shape != layout.frame_shape)
+        channels_first = layout.channels_first and frame.shape[0] == layout.samples
+        yield grey(_as_shown(frame, layout.page), channels_first=channels_first)
 
 
 def _stored_frames(path: Path, tiff: tifffile.TiffFile, layout: _Layout) -> Iterator[np.ndarray]:
-    offset = layout.series.dataoffset
+    offset = layout.offset
     if offset is not None and layout.samples == 1:
-        dtype = np.dtype(layout.series.dtype).newbyteorder(tiff.byteorder)
+        dtype = layout.dtype.newbyteorder(tiff.byteorder)
         shape = (layout.n_rows, layout.n_cols)
         yield from read_blocks(
             cast(BinaryIO, tiff.filehandle), offset=offset, n_frames=layout.n_frames, shape=shape, dtype=dtype

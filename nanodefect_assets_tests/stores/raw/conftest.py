@@ -1,6 +1,5 @@
 """Small files of every format, made here from one asymmetric image, so that a flip or a transposition shows."""
 
-import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +15,7 @@ PIXEL_NM = 0.25
 
 
 def _tiff(path: Path, stack: np.ndarray) -> None:
-    tifffile.imwrite(
-        path, stack, imagej=True, resolution=(1 / PIXEL_NM, 1 / PIXEL_NM), metadata={"unit": "nm"}
-    )
+    tifffile.imwrite(path, stack, imagej=True, resolution=(1 / PIXEL_NM, 1 / PIXEL_NM), metadata={"unit": "nm"})
 
 
 def _mrc(path: Path, stack: np.ndarray) -> None:
@@ -167,19 +164,16 @@ def write(tmp_path: Path, stack: np.ndarray) -> Callable[..., Path]:
 
 
 @pytest.fixture(scope="session")
-def sample_bytes(tmp_path_factory: pytest.TempPathFactory, stack: np.ndarray) -> dict[str, bytes]:
-    """Return the bytes of a small stack of each format, or of an image where the format has no stacks."""
+def samples(tmp_path_factory: pytest.TempPathFactory, stack: np.ndarray) -> Path:
+    """Return a folder with a small stack in each format, or an image where the format has no stacks."""
     folder = tmp_path_factory.mktemp("samples")
     for name, writer in WRITERS.items():
         writer(folder / name, stack)
     (folder / "a.xyz").write_text("3\natoms\nPt 0 0 0\nPt 2.7 0 0\nPt 0 2.7 0\n")
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return folder
 
 
 @pytest.fixture(scope="session")
-def native_formats() -> Path:
+def native_formats(real_data: Path) -> Path:
     """Return the folder of small files of real instruments."""
-    root = os.environ.get("NANODEFECT_REAL_DATA")
-    if root is None:
-        pytest.skip("NANODEFECT_REAL_DATA is not set: files of real instruments are not here")
-    return Path(root) / "native_formats"
+    return real_data / "native_formats"

@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import ase.build
 import ase.io
 import numpy as np
@@ -126,9 +123,8 @@ def test_an_image_is_no_coordinates(write):
     assert refused.value.reason == "not_coordinates"
 
 
-@pytest.mark.skipif("NANODEFECT_REAL_DATA" not in os.environ, reason="NANODEFECT_REAL_DATA is not set")
-def test_real_coordinates_in_voxels_need_their_scale():
-    path = Path(os.environ["NANODEFECT_REAL_DATA"]) / "aet_decahedron" / "PB.xyz"
+def test_real_coordinates_in_voxels_need_their_scale(real_data):
+    path = real_data / "aet_decahedron" / "PB.xyz"
 
     with pytest.raises(Refusal, match="voxels"):
         read_coordinates(path)

@@ -51,37 +51,35 @@ def mutate(raw, mutations):
 
 
 def read_or_refuse(path):
-    """Read a file to its end; return the reason if it is refused."""
+    """Read a file to its end; return the reason if it is refused, in words."""
     try:
         if probe_file(path).kind != "coordinates":
-            for frame in read_frames(path):
-                assert frame.ndim == 2
+            for _ in read_frames(path):
+                pass
     except Refusal as refusal:
-        assert refusal.file
-        assert refusal.expected
-        assert refusal.got
-        return refusal.reason
+        said = {"file": refusal.file, "expected": refusal.expected, "got": refusal.got}
+        return refusal.reason if all(said.values()) else f"a refusal without words: {said}"
     return "read"
 
 
-def check_mutations(name, mutations, sample_bytes, folder):
+def check_mutations(name, mutations, samples, folder):
     path = folder / name
-    path.write_bytes(mutate(sample_bytes[name], mutations))
-    assert read_or_refuse(path)
+    path.write_bytes(mutate((samples / name).read_bytes(), mutations))
+    assert "without words" not in read_or_refuse(path)
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(name=st.sampled_from(NAMES), mutations=st.lists(MUTATIONS, min_size=1, max_size=3))
-def test_damaged_files_are_read_or_refused(name, mutations, sample_bytes, tmp_path_factory):
-    check_mutations(name, mutations, sample_bytes, tmp_path_factory.getbasetemp())
+def test_damaged_files_are_read_or_refused(name, mutations, samples, tmp_path_factory):
+    check_mutations(name, mutations, samples, tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(mutations=st.lists(MUTATIONS, min_size=1, max_size=4))
-def test_many_damaged_files_are_read_or_refused(name, mutations, sample_bytes, tmp_path_factory):
-    check_mutations(name, mutations, sample_bytes, tmp_path_factory.getbasetemp())
+def test_many_damaged_files_are_read_or_refused(name, mutations, samples, tmp_path_factory):
+    check_mutations(name, mutations, samples, tmp_path_factory.getbasetemp())
 
 
 @pytest.mark.slow
@@ -89,7 +87,9 @@ def test_many_damaged_files_are_read_or_refused(name, mutations, sample_bytes, t
 def test_damaged_files_of_real_instruments_are_read_or_refused(seed, native_formats, tmp_path):
     rng = np.random.default_rng(seed)
     small = [path for path in native_formats.rglob("*") if path.is_file() and path.stat().st_size < 800_000]
-    images = [path for path in sorted(small) if path.suffix in (".dm3", ".dm4", ".mrc", ".emd", ".ser", ".tif", ".hspy")]
+    images = [
+        path for path in sorted(small) if path.suffix in (".dm3", ".dm4", ".mrc", ".emd", ".ser", ".tif", ".hspy")
+    ]
     for path in images:
         raw = path.read_bytes()
         for _ in range(25):
@@ -97,27 +97,29 @@ def test_damaged_files_of_real_instruments_are_read_or_refused(seed, native_form
             kind = str(rng.choice(["cut", "put", "flip"]))
             damaged = tmp_path / f"damaged{path.suffix}"
             damaged.write_bytes(mutate(raw, [(kind, where, rng.bytes(1 if kind == "flip" else 8))]))
-            assert read_or_refuse(damaged)
+            assert "without words" not in read_or_refuse(damaged)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "a.jpg"])
 @pytest.mark.parametrize("share", [0.02, 0.5])
-def test_a_truncated_file_is_refused(name, share, sample_bytes, tmp_path):
-    raw = sample_bytes[name]
+def test_a_truncated_file_is_refused(name, share, samples, tmp_path):
+    raw = (samples / name).read_bytes()
     (tmp_path / name).write_bytes(raw[: max(1, int(share * len(raw)))])
 
     assert read_or_refuse(tmp_path / name) != "read"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_file_with_the_ending_of_another_format_is_refused(name, sample_bytes, tmp_path):
+def test_a_file_with_the_ending_of_another_format_is_refused(name, samples, tmp_path):
     other = "b.tif" if name != "a.tif" else "b.mrc"
-    (tmp_path / other).write_bytes(sample_bytes[name])
+    (tmp_path / other).write_bytes((samples / name).read_bytes())
 
     assert read_or_refuse(tmp_path / other) in ("wrong_ending", "damaged_header")
 
 
-@pytest.mark.parametrize("suffix", [".tif", ".mrc", ".dm3", ".dm4", ".emd", ".hspy", ".ser", ".emi", ".png", ".jpg", ".xyz"])
+@pytest.mark.parametrize(
+    "suffix", [".tif", ".mrc", ".dm3", ".dm4", ".emd", ".hspy", ".ser", ".emi", ".png", ".jpg", ".xyz"]
+)
 @pytest.mark.parametrize("content", [b"", b"\0", b"\0" * 4096, b"text\n", b"\xff" * 4096])
 def test_rubbish_is_refused(suffix, content, tmp_path):
     (tmp_path / f"a{suffix}").write_bytes(content)
@@ -145,18 +147,18 @@ def test_a_file_of_no_known_ending_is_refused_with_what_is_known(tmp_path):
         probe_file(tmp_path / "a.docx")
 
 
-def test_an_unreadable_file_is_refused(sample_bytes, tmp_path, monkeypatch):
+def test_an_unreadable_file_is_refused(samples, tmp_path, monkeypatch):
     """As root every file is readable, so the refusal of the system is played."""
     path = tmp_path / "a.tif"
-    path.write_bytes(sample_bytes["a.tif"])
+    path.write_bytes((samples / "a.tif").read_bytes())
     monkeypatch.setattr(type(path), "open", lambda *_, **__: (_ for _ in ()).throw(PermissionError(13, "denied")))
 
     assert read_or_refuse(path) == "unreadable_file"
 
 
 @pytest.mark.parametrize("ending", ["A.TIF", "Ångström µ 日本.tif", "with  spaces .tif", "x" * 240 + ".tif"])
-def test_odd_names_are_no_trouble(ending, sample_bytes, tmp_path):
-    (tmp_path / ending).write_bytes(sample_bytes["a.tif"])
+def test_odd_names_are_no_trouble(ending, samples, tmp_path):
+    (tmp_path / ending).write_bytes((samples / "a.tif").read_bytes())
 
     assert read_or_refuse(tmp_path / ending) == "read"
 
@@ -187,9 +189,7 @@ def _hdf5_bomb(path, n_rows, n_cols):
             group[f"dim{index}"] = np.arange(2.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "write_bomb"), [("a.png", _png_bomb), ("a.tif", _tiff_bomb), ("a.emd", _hdf5_bomb)]
-)
+@pytest.mark.parametrize(("name", "write_bomb"), [("a.png", _png_bomb), ("a.tif", _tiff_bomb), ("a.emd", _hdf5_bomb)])
 @pytest.mark.parametrize("size", [(16000, 16000), (60000, 60000)])
 def test_decompression_bombs_are_refused_before_they_are_unpacked(name, write_bomb, size, tmp_path):
     write_bomb(tmp_path / name, *size)
@@ -213,8 +213,8 @@ def test_pixels_in_another_file_are_refused(tmp_path):
     assert read_or_refuse(tmp_path / "a.emd") == "foreign_link"
 
 
-def test_a_link_to_another_file_is_refused(sample_bytes, tmp_path):
-    (tmp_path / "other.emd").write_bytes(sample_bytes["berkeley.emd"])
+def test_a_link_to_another_file_is_refused(samples, tmp_path):
+    (tmp_path / "other.emd").write_bytes((samples / "berkeley.emd").read_bytes())
     with h5py.File(tmp_path / "a.emd", "w") as file:
         file["data"] = h5py.ExternalLink("other.emd", "/data")
 
@@ -256,7 +256,7 @@ def test_a_stack_needs_the_memory_of_a_frame(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.mrc", "a.dm4", "a.hspy"])
-def test_reading_an_image_leaves_the_file_as_it_was(name, sample_bytes, tmp_path, write):
+def test_reading_an_image_leaves_the_file_as_it_was(name, write):
     path = write(name)
     before = path.read_bytes()
     read_image(path)

@@ -31,9 +31,7 @@ def _size_nm(path):
     ],
 )
 def test_unit_of_imagej_is_understood(unit, per_unit, expected_nm, image, tmp_path):
-    tifffile.imwrite(
-        tmp_path / "a.tif", image, imagej=True, resolution=(per_unit, per_unit), metadata={"unit": unit}
-    )
+    tifffile.imwrite(tmp_path / "a.tif", image, imagej=True, resolution=(per_unit, per_unit), metadata={"unit": unit})
 
     assert _size_nm(tmp_path / "a.tif") == (None if expected_nm is None else pytest.approx(expected_nm))
 
@@ -142,12 +140,6 @@ def test_pages_that_other_programs_packed_are_read(compression, stack, tmp_path)
     np.testing.assert_array_equal(list(read_frames(tmp_path / "a.tif")), stack)
 
 
-def test_grey_pictures_in_colour_are_grey(image, tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.stack([image.astype(np.uint8)] * 3, axis=-1), photometric="rgb")
-
-    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), image)
-
-
 @pytest.mark.parametrize("axis", [-1, 0])
 def test_coloured_pictures_are_refused(axis, image, tmp_path):
     colours = np.stack([image, image + 1, image], axis=axis).astype(np.uint8)
@@ -168,9 +160,7 @@ def test_white_for_the_least_is_turned_into_brightness(image, tmp_path):
 
 def test_a_grey_palette_is_applied(image, tmp_path):
     ramp = np.linspace(65535, 0, 256).astype(np.uint16)
-    tifffile.imwrite(
-        tmp_path / "a.tif", image.astype(np.uint8), photometric="palette", colormap=np.stack([ramp] * 3)
-    )
+    tifffile.imwrite(tmp_path / "a.tif", image.astype(np.uint8), photometric="palette", colormap=np.stack([ramp] * 3))
 
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), 255 - image)
 
@@ -183,6 +173,24 @@ def test_images_of_different_shapes_in_one_file_are_refused(image, tmp_path):
     with pytest.raises(Refusal) as refused:
         probe_file(tmp_path / "a.tif")
     assert refused.value.reason == "several_images"
+
+
+@pytest.mark.parametrize("metadata", [None, {}])
+def test_frames_written_one_by_one_are_a_stack(metadata, stack, tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for frame in stack:
+            writer.write(frame, contiguous=False, metadata=metadata)
+
+    assert probe_file(tmp_path / "a.tif").kind == "image_stack"
+    np.testing.assert_array_equal(list(read_frames(tmp_path / "a.tif")), stack)
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_grey_in_planes_is_grey(planar, image, tmp_path):
+    planes = np.stack([image.astype(np.uint8)] * 3, axis=-1 if planar == "contig" else 0)
+    tifffile.imwrite(tmp_path / "a.tif", planes, photometric="rgb", planarconfig=planar)
+
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), image)
 
 
 def test_a_thumbnail_is_left_aside(image, tmp_path):

@@ -1,0 +1,59 @@
+"""`nanodefect check`."""
+
+from pathlib import Path
+
+import click
+
+from nanodefect_assets.domain.manifest import Manifest
+from nanodefect_assets.stores.home import Home
+from nanodefect_assets.stores.intake_plan import Plan, PlannedFile
+
+
+def check_folder(home: Home, folder: Path) -> None:
+    """Say what would happen to a batch if it were dropped as it is; nothing is written."""
+    from nanodefect_assets.stores.batch_yaml import read_batch_yaml
+    from nanodefect_assets.stores.corrections import read_corrections
+    from nanodefect_assets.stores.intake_plan import plan_batch
+    from nanodefect_assets.stores.landing import survey
+    from nanodefect_assets.stores.revisions import current_manifest
+
+    spec, _ = read_batch_yaml(folder / "batch.yaml")
+    plan = plan_batch(folder, spec, survey(folder))
+    click.echo(f"Batch {spec.batch}: {len(plan.files)} files would be accepted, {len(plan.refused)} refused")
+    for aliquot in sorted({file.aliquot for file in plan.files}):
+        click.echo(f"  {aliquot}")
+        for file in (file for file in plan.files if file.aliquot == aliquot):
+            click.echo(f"    {file.path}: {_describe(file)}")
+    for refused in plan.refused:
+        click.echo(
+            f"  REFUSED {refused.path}: expected {refused.expected}, got {refused.got}. {refused.advice}".rstrip()
+        )
+    before = current_manifest(home, spec.batch)
+    if before is not None:
+        _compare(before, plan)
+        if corrections := read_corrections(home, spec.batch):
+            click.echo(f"  {len(corrections)} corrections of {spec.batch} would go on to hold")
+    if not plan.files:
+        raise click.ClickException("Nothing of this batch would be accepted.")
+
+
+def _describe(file: PlannedFile) -> str:
+    """Say what a file holds and how it is calibrated."""
+    shape = " x ".join(map(str, file.facts.shape))
+    size = file.agreed.acquisition.pixel_size_nm
+    said = [file.entry.modality, file.facts.format, shape]
+    if file.entry.modality not in ("labels", "coordinates"):
+        said.append("uncalibrated" if size is None else f"{size:.6g} nm/px from {file.agreed.source}")
+    if file.agreed.tilt_angles_deg:
+        said.append(f"{min(file.agreed.tilt_angles_deg):g} to {max(file.agreed.tilt_angles_deg):g} deg")
+    if file.label_of is not None:
+        said.append(f"labels of {file.label_of}")
+    return ", ".join([*said, *file.facts.notes])
+
+
+def _compare(before: Manifest, plan: Plan) -> None:
+    """Say what differs from what was accepted earlier."""
+    had, has = {file.path for file in before.files}, {file.path for file in plan.files}
+    click.echo(f"  {before.batch} is there already, in revision {before.revision}: {len(has - had)} new files")
+    for path in sorted(had - has):
+        click.echo(f"  NO LONGER THERE {path}: it would leave the tables; its original is kept")

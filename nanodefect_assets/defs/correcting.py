@@ -1,0 +1,69 @@
+"""What watches for corrections by people, from the command line or dropped into the landing folder."""
+
+import json
+from collections.abc import Iterator
+
+import dagster as dg
+
+from nanodefect_assets.defs.cells import cells_to_make
+from nanodefect_assets.defs.jobs import PUBLISH, make_sample, publish_warehouse
+from nanodefect_assets.defs.partitions import register_places, sample_key
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.stores.home import Home
+
+
+@dg.sensor(
+    jobs=[make_sample, publish_warehouse],
+    minimum_interval_seconds=15,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Takes in files of corrections, and asks for what depends on a new correction.",
+)
+def corrected(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Ask for the samples of each batch that has new corrections, and for the tables."""
+    from nanodefect_assets.stores.corrections import count_corrections
+
+    home = Home.of_environment().prepare()
+    before: dict[str, dict[str, str]] = json.loads(context.cursor or "{}")
+    seen = _take_in_landed(context, home, before.get("landed", {}))
+    counts = {batch: str(n) for batch, n in count_corrections(home).items()}
+    changed = [batch for batch, n in counts.items() if before.get("counts", {}).get(batch, "0") != n]
+    requests = [request for batch in changed for request in _samples_of(context.instance, home, batch)]
+    if changed:
+        state = ",".join(f"{batch}:{counts[batch]}" for batch in changed)
+        requests.append(dg.RunRequest(job_name=PUBLISH, run_key=f"corrections {state}"[:200]))
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps({"landed": seen, "counts": counts}))
+
+
+def _take_in_landed(context: dg.SensorEvaluationContext, home: Home, before: dict[str, str]) -> dict[str, str]:
+    """Take in the files of corrections that did not change between two ticks; return the state of all."""
+    from nanodefect_assets.stores.corrections import add_corrections_of, landed_corrections
+    from nanodefect_assets.stores.quarantine import refuse_batch
+
+    seen = {}
+    for path in landed_corrections(home):
+        found = path.stat()
+        state = f"{found.st_size} {found.st_mtime_ns}"
+        was = before.get(path.name, "")
+        seen[path.name] = was if was == f"done {state}" else state
+        if was != state:
+            continue
+        try:
+            batch, added = add_corrections_of(home, path)
+            context.log.info(f"{path.name}: {len(added)} corrections of {batch}")
+        except Refusal as refusal:
+            context.log.error(f"{path.name}: {refusal}")
+            refuse_batch(home, path, refusal)
+        seen[path.name] = f"done {state}"
+    return seen
+
+
+def _samples_of(instance: dg.DagsterInstance, home: Home, batch: str) -> Iterator[dg.RunRequest]:
+    from nanodefect_assets.stores.corrections import manifest_in_force
+
+    manifest = manifest_in_force(home, batch)
+    if manifest is None:
+        return
+    cells = cells_to_make(instance, home, manifest)
+    register_places(instance, cells)
+    for place in cells:
+        yield dg.RunRequest(job_name=make_sample.name, partition_key=sample_key(place))

@@ -1,0 +1,165 @@
+"""What people put right after a batch was accepted: entries that are added and never edited, and what follows."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nanodefect_assets.domain.manifest import Manifest, ManifestFile
+from nanodefect_assets.domain.micrograph import MODALITIES
+from nanodefect_assets.domain.refusal import Refusal
+
+CorrectionKind = Literal["veto", "restore", "calibration", "mask", "retract", "reinstate", "rename"]
+"""What an entry does.
+
+veto, restore: a file is left out, or taken in again. calibration: another pixel size. mask: a mask drawn by hand stands
+in for the segmenter's. retract, reinstate: the whole batch is left out, or taken in again. rename: it goes on under
+another id.
+"""
+
+CORRECTION_KINDS: tuple[str, ...] = get_args(CorrectionKind)
+_OF_FILES = ("veto", "restore", "calibration", "mask")
+_WITH_VALUE = ("calibration", "mask", "rename")
+
+
+class Correction(BaseModel):
+    """One entry.
+
+    A later entry about the same thing takes the place of an earlier one: `restore` of `veto`, `reinstate` of `retract`,
+    another `calibration` or `mask` of the one before.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int = Field(ge=1, description="Number within the batch.")
+    kind: CorrectionKind
+    target: str | None = Field(default=None, description="Path or pattern below the batch's folder, for files.")
+    value: str | None = Field(
+        default=None, description="calibration: pixel size in nm; mask: file kept with the correction; rename: new id."
+    )
+    reason: str = Field(min_length=3)
+    author: str = Field(min_length=1)
+    made_at: datetime
+    source_sha256: str | None = Field(default=None, description="SHA-256 of the file that the entry came in.")
+    source_entry: int | None = Field(default=None, description="Number of the entry in that file, from 0.")
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Self:
+        if (self.kind in _OF_FILES) != (self.target is not None):
+            raise ValueError(f"Expected a target for {_OF_FILES} and for nothing else. Got {self.kind}.")
+        if (self.kind in _WITH_VALUE) != (self.value is not None):
+            raise ValueError(f"Expected a value for {_WITH_VALUE} and for nothing else. Got {self.kind}.")
+        if self.kind == "calibration" and self.pixel_size_nm is None:
+            raise ValueError(f"Expected a pixel size in nm, above 0. Got {self.value!r}.")
+        return self
+
+    @property
+    def pixel_size_nm(self) -> float | None:
+        """Pixel size of a `calibration`, in nanometres; None for what is none."""
+        try:
+            number = float(self.value or "")
+        except ValueError:
+            return None
+        return number if 0 < number < float("inf") else None
+
+    def is_about(self, file: ManifestFile) -> bool:
+        """Whether the entry is about this file."""
+        return self.target is not None and fnmatchcase(file.path, self.target)
+
+
+class CorrectionLine(BaseModel):
+    """One entry of a file of corrections."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: CorrectionKind
+    target: str | None = None
+    value: str | None = None
+    mask: str | None = Field(default=None, description="For mask: name of the image beside the file of corrections.")
+    reason: str = Field(min_length=3)
+    author: str | None = Field(default=None, min_length=1)
+
+
+class CorrectionSheet(BaseModel):
+    """A file of corrections, dropped into the landing folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    batch: str
+    author: str = Field(min_length=1)
+    corrections: tuple[CorrectionLine, ...] = Field(min_length=1, max_length=10_000)
+
+
+def check_applies(correction: Correction, manifest: Manifest) -> None:
+    """Refuse an entry that is about nothing in the batch.
+
+    Raises
+    ------
+    Refusal
+        If no file fits its target, or a mask is for other than one micrograph.
+    """
+    if correction.target is None:
+        return
+    fitting = [file for file in manifest.files if correction.is_about(file)]
+    if correction.kind in ("calibration", "mask"):
+        fitting = [file for file in fitting if file.modality in (*MODALITIES, "tilt_series")]
+    if not fitting or (correction.kind == "mask" and len(fitting) != 1):
+        raise Refusal(
+            "no_such_file",
+            expected="one micrograph" if correction.kind == "mask" else f"accepted files of {manifest.batch}",
+            got=f"{len(fitting)} that fit {correction.target!r}",
+            advice="Paths are those below the batch's folder; see: SELECT path FROM files.",
+        )
+
+
+def in_force(corrections: Iterable[Correction]) -> frozenset[int]:
+    """Return the numbers of the entries that no later entry has replaced."""
+    last: dict[tuple[str, str | None], int] = {}
+    for correction in sorted(corrections, key=lambda entry: entry.number):
+        last[_subject(correction)] = correction.number
+    return frozenset(last.values())
+
+
+def _subject(correction: Correction) -> tuple[str, str | None]:
+    """Return what an entry decides about: two entries of one subject cannot both hold."""
+    subjects = {"veto": "presence", "restore": "presence", "retract": "batch", "reinstate": "batch", "rename": "batch"}
+    return subjects.get(correction.kind, correction.kind), correction.target
+
+
+def apply_corrections(manifest: Manifest, corrections: Iterable[Correction]) -> Manifest:
+    """Return the manifest as people have put it right.
+
+    A batch that was retracted or renamed has no files; a file that was vetoed is left out, and so are its labels.
+    """
+    files = manifest.files
+    is_out = False
+    vetoed: set[str] = set()
+    for correction in sorted(corrections, key=lambda entry: entry.number):
+        about = {file.path for file in files if correction.is_about(file)}
+        if correction.kind in ("retract", "reinstate", "rename"):
+            is_out = correction.kind != "reinstate"
+        elif correction.kind == "veto":
+            vetoed |= about
+        elif correction.kind == "restore":
+            vetoed -= about
+        else:
+            files = tuple(_corrected(file, correction) if file.path in about else file for file in files)
+    if is_out:
+        return manifest.model_copy(update={"files": ()})
+    kept = tuple(file for file in files if file.path not in vetoed and file.label_of not in vetoed)
+    return manifest.model_copy(update={"files": kept})
+
+
+def _corrected(file: ManifestFile, correction: Correction) -> ManifestFile:
+    if correction.kind == "mask":
+        return file.model_copy(update={"drawn_mask": correction.value})
+    acquisition = file.acquisition.model_copy(update={"pixel_size_nm": correction.pixel_size_nm})
+    return file.model_copy(
+        update={
+            "acquisition": acquisition,
+            "calibration_source": "correction",
+            "calibration_reason": f"{correction.reason} ({correction.author})",
+        }
+    )

@@ -1,0 +1,245 @@
+"""Corrections by people: ``raw/<batch>/corrections/0001.json`` and so on, added and never edited."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from nanodefect_assets.domain.correction import Correction, CorrectionSheet, apply_corrections, check_applies, in_force
+from nanodefect_assets.domain.keys import Place, check_batch_key
+from nanodefect_assets.domain.manifest import Manifest, ManifestFile
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.schemas import CORRECTIONS
+from nanodefect_assets.stores.batch_yaml import read_sheet
+from nanodefect_assets.stores.files import locked, sha256_of, write_atomically
+from nanodefect_assets.stores.home import POINTER, Home
+from nanodefect_assets.stores.revisions import (
+    FILES,
+    MANIFEST,
+    accepted_batches,
+    batch_folder,
+    current_manifest,
+    revision_after,
+)
+
+CORRECTIONS_ENDING = ".corrections.yaml"
+"""How the name of a file of corrections in the landing folder ends."""
+
+_FOLDER = "corrections"
+
+
+def read_corrections(home: Home, batch: str) -> tuple[Correction, ...]:
+    """Return the corrections of a batch, in order."""
+    paths = sorted((batch_folder(home, batch) / _FOLDER).glob("[0-9]*.json"))
+    return tuple(Correction.model_validate_json(path.read_bytes()) for path in paths)
+
+
+def manifest_in_force(home: Home, batch: str) -> Manifest | None:
+    """Return the manifest of a batch as people have put it right; None if nothing of the batch was accepted."""
+    manifest = current_manifest(home, batch)
+    return None if manifest is None else apply_corrections(manifest, read_corrections(home, batch))
+
+
+def existing_cells(home: Home) -> list[Place]:
+    """Return the samples that exist, by the manifests in force."""
+    manifests = (manifest_in_force(home, batch) for batch in accepted_batches(home))
+    return [cell for manifest in manifests if manifest is not None for cell in manifest.cells()]
+
+
+def add_correction(
+    home: Home,
+    batch: str,
+    *,
+    kind: str,
+    reason: str,
+    author: str,
+    target: str | None = None,
+    value: str | None = None,
+    mask: Path | None = None,
+    source_sha256: str | None = None,
+    source_entry: int | None = None,
+) -> Correction:
+    """Add an entry to the corrections of a batch.
+
+    Parameters
+    ----------
+    home : Home
+        Home that holds the batch.
+    batch : str
+        Batch that was accepted.
+    kind, reason, author, target, value, source_sha256, source_entry : str or int
+        As in `Correction`.
+    mask : Path or None
+        For `mask`: the image drawn by hand; it is copied to the corrections.
+
+    Raises
+    ------
+    Refusal
+        If there is no such batch, if the entry is not whole, or if it is about nothing in the batch.
+    """
+    manifest = current_manifest(home, batch)
+    if manifest is None:
+        advice = "See which there are: nanodefect status."
+        raise Refusal("no_such_batch", expected="a batch that was accepted", got=batch, advice=advice)
+    folder = batch_folder(home, batch) / _FOLDER
+    with locked(batch_folder(home, batch) / ".corrections.lock"):
+        number = len(read_corrections(home, batch)) + 1
+        kept = None if mask is None else f"{number:04d}-{mask.name}"
+        correction = _entry(
+            number=number,
+            kind=kind,
+            target=target,
+            value=kept if kind == "mask" else value,
+            reason=reason,
+            author=author,
+            made_at=datetime.now(UTC),
+            source_sha256=source_sha256,
+            source_entry=source_entry,
+        )
+        check_applies(correction, manifest)
+        folder.mkdir(exist_ok=True)
+        if mask is not None and kept is not None:
+            _keep_mask(mask, folder / kept)
+        if correction.kind == "rename":
+            _copy_under_new_name(home, manifest, str(correction.value))
+        write_atomically(folder / f"{number:04d}.json", correction.model_dump_json(indent=1).encode())
+    return correction
+
+
+def _entry(**fields: object) -> Correction:
+    try:
+        return Correction.model_validate(fields)
+    except ValueError as error:
+        lines = "; ".join(str(error).splitlines()[1:]) or str(error)
+        raise Refusal("bad_correction", expected="a whole correction", got=lines[:300]) from error
+
+
+def _keep_mask(mask: Path, target: Path) -> None:
+    from nanodefect_assets.stores.labels import read_label_image
+
+    read_label_image(mask)
+    shutil.copyfile(mask, target)
+
+
+def mask_path(home: Home, batch: str, file: ManifestFile) -> Path | None:
+    """Return the mask that was drawn by hand for a micrograph, or None."""
+    return None if file.drawn_mask is None else batch_folder(home, batch) / _FOLDER / file.drawn_mask
+
+
+def _copy_under_new_name(home: Home, manifest: Manifest, batch: str) -> None:
+    """Take the batch in under its new id; the files are the same, linked, not copied."""
+    target = batch_folder(home, check_batch_key(batch))
+    if current_manifest(home, batch) is not None:
+        raise Refusal("batch_exists", expected="an id that no batch has", got=batch)
+    revision = revision_after(None)
+    for file in manifest.files:
+        source = batch_folder(home, manifest.batch) / file.since_revision / FILES
+        for path in (source / file.path).parent.glob(f"{(source / file.path).stem}*"):
+            copy = target / revision / FILES / path.relative_to(source)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if not copy.exists():
+                os.link(path, copy)
+    renamed = manifest.model_copy(
+        update={
+            "batch": batch,
+            "revision": revision,
+            "renamed_from": manifest.batch,
+            "files": tuple(file.model_copy(update={"since_revision": revision}) for file in manifest.files),
+        }
+    )
+    write_atomically(target / revision / MANIFEST, renamed.model_dump_json(indent=1).encode())
+    write_atomically(target / POINTER, f"{revision}\n".encode())
+
+
+def correction_rows(home: Home) -> pd.DataFrame:
+    """Return the rows of `CORRECTIONS` of every batch."""
+    rows = [row for batch in accepted_batches(home) for row in _rows(batch, read_corrections(home, batch))]
+    return pd.DataFrame(rows, columns=list(CORRECTIONS.names))
+
+
+def _rows(batch: str, corrections: Sequence[Correction]) -> list[dict[str, object]]:
+    numbers = in_force(corrections)
+    return [
+        {
+            "synthesis_batch": batch,
+            "is_in_force": correction.number in numbers,
+            **correction.model_dump(exclude={"source_sha256", "source_entry"}),
+        }
+        for correction in corrections
+    ]
+
+
+def idle_corrections(home: Home) -> dict[str, list[int]]:
+    """Return, by batch, the corrections in force that are about no file of the batch any more."""
+    idle: dict[str, list[int]] = {}
+    for batch in accepted_batches(home):
+        manifest, corrections = current_manifest(home, batch), read_corrections(home, batch)
+        numbers = in_force(corrections)
+        for correction in corrections:
+            if manifest is not None and correction.number in numbers and not _is_about_something(correction, manifest):
+                idle.setdefault(batch, []).append(correction.number)
+    return idle
+
+
+def _is_about_something(correction: Correction, manifest: Manifest) -> bool:
+    return correction.target is None or any(correction.is_about(file) for file in manifest.files)
+
+
+def landed_corrections(home: Home) -> list[Path]:
+    """Return the files of corrections that lie in the landing folder, in order."""
+    return sorted(path for path in home.landing.glob(f"*{CORRECTIONS_ENDING}") if path.is_file())
+
+
+def add_corrections_of(home: Home, path: Path) -> tuple[str, tuple[Correction, ...]]:
+    """Add the entries of a file of corrections; those that were added before are passed over.
+
+    Returns
+    -------
+    str, tuple of Correction
+        The batch, and the entries that were added now.
+
+    Raises
+    ------
+    Refusal
+        If the file cannot be understood or an entry is about nothing; entries before that one are kept.
+    """
+    sheet = read_sheet(path, CorrectionSheet)
+    digest = sha256_of(path)
+    known = {entry.source_entry for entry in read_corrections(home, sheet.batch) if entry.source_sha256 == digest}
+    added = [
+        add_correction(
+            home,
+            sheet.batch,
+            kind=line.kind,
+            target=line.target,
+            value=line.value,
+            mask=None if line.mask is None else _beside(path, line.mask),
+            reason=line.reason,
+            author=line.author or sheet.author,
+            source_sha256=digest,
+            source_entry=number,
+        )
+        for number, line in enumerate(sheet.corrections)
+        if number not in known
+    ]
+    return sheet.batch, tuple(added)
+
+
+def _beside(path: Path, name: str) -> Path:
+    """Return a file that lies beside the file of corrections; no path leads elsewhere."""
+    mask = path.parent / Path(name).name
+    if Path(name).name != name or mask.is_symlink() or not mask.is_file():
+        raise Refusal("no_such_file", expected="a mask beside the file of corrections", got=repr(name), file=path.name)
+    return mask
+
+
+def count_corrections(home: Home) -> dict[str, int]:
+    """Return how many corrections each batch has that has any."""
+    counts: dict[str, int] = {}
+    for path in home.raw.glob(f"*/{_FOLDER}/[0-9]*.json"):
+        batch = path.parts[-3]
+        counts[batch] = counts.get(batch, 0) + 1
+    return dict(sorted(counts.items()))

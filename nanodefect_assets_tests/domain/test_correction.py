@@ -1,0 +1,107 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from nanodefect_assets.domain.correction import Correction, apply_corrections, check_applies, in_force
+from nanodefect_assets.domain.manifest import Acquisition, Manifest, ManifestFile
+from nanodefect_assets.domain.refusal import Refusal
+
+
+def file(path, modality="hrtem", **more):
+    known = {"sha256": "0", "size_bytes": 1, "aliquot": "end", "since_revision": "r0001"}
+    acquisition = Acquisition(pixel_size_nm=0.1)
+    return ManifestFile(path=path, modality=modality, acquisition=acquisition, calibration_source="file", **known, **more)
+
+
+MANIFEST = Manifest(
+    batch="pd-1",
+    revision="r0001",
+    fingerprint="0",
+    aliquots=("end",),
+    files=(file("a.tif"), file("b.tif"), file("a.png", modality="labels", label_of="a.tif")),
+)
+
+
+def correction(number, kind, **more):
+    return Correction(number=number, kind=kind, reason="drifted", author="A. Person", made_at=datetime.now(UTC), **more)
+
+
+def paths(*corrections):
+    return [file.path for file in apply_corrections(MANIFEST, corrections).files]
+
+
+def test_a_vetoed_micrograph_goes_with_its_labels():
+    assert paths(correction(1, "veto", target="a.tif")) == ["b.tif"]
+
+
+def test_a_veto_can_be_undone():
+    assert paths(correction(1, "veto", target="a.tif"), correction(2, "restore", target="a.tif")) == paths()
+
+
+def test_entries_count_in_their_order_and_not_in_that_of_the_list():
+    assert paths(correction(2, "restore", target="a.tif"), correction(1, "veto", target="a.tif")) == paths()
+
+
+def test_a_mended_calibration_changes_its_files_and_nothing_else():
+    corrected = apply_corrections(MANIFEST, [correction(1, "calibration", target="b.*", value="0.2")])
+
+    sizes = {file.path: file.acquisition.pixel_size_nm for file in corrected.files}
+    assert sizes == {"a.tif": 0.1, "b.tif": 0.2, "a.png": 0.1}
+    assert corrected.files[1].calibration_source == "correction"
+    assert corrected.files[1].calibration_reason == "drifted (A. Person)"
+    assert corrected.files[0] == MANIFEST.files[0]
+
+
+def test_of_two_calibrations_the_later_holds():
+    entries = [correction(n, "calibration", target="b.tif", value=f"0.{n}") for n in (2, 3)]
+
+    assert apply_corrections(MANIFEST, entries).files[1].acquisition.pixel_size_nm == 0.3
+    assert in_force(entries) == {3}
+
+
+@pytest.mark.parametrize("kind", ["retract", "rename"])
+def test_a_batch_that_is_out_has_no_samples(kind):
+    value = "pd-2" if kind == "rename" else None
+
+    assert apply_corrections(MANIFEST, [correction(1, kind, value=value)]).cells() == ()
+
+
+def test_a_retracted_batch_can_be_reinstated():
+    assert paths(correction(1, "retract"), correction(2, "reinstate")) == paths()
+
+
+def test_no_correction_changes_nothing():
+    assert apply_corrections(MANIFEST, []) == MANIFEST
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("veto", {}),
+        ("veto", {"target": "a.tif", "value": "1"}),
+        ("calibration", {"target": "a.tif"}),
+        ("calibration", {"target": "a.tif", "value": "-1"}),
+        ("calibration", {"target": "a.tif", "value": "nan"}),
+        ("calibration", {"target": "a.tif", "value": "inf"}),
+        ("retract", {"target": "a.tif"}),
+        ("rename", {}),
+        ("burn", {}),
+    ],
+)
+def test_an_entry_that_is_not_whole_is_refused(kind, more):
+    with pytest.raises(ValueError, match=r"Expected|Input should be"):
+        correction(1, kind, **more)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("veto", {"target": "c.tif"}),
+        ("mask", {"target": "*.tif", "value": "m.png"}),
+        ("mask", {"target": "a.png", "value": "m.png"}),
+        ("calibration", {"target": "a.png", "value": "1"}),
+    ],
+)
+def test_an_entry_about_nothing_that_fits_is_refused(kind, more):
+    with pytest.raises(Refusal, match="that fit"):
+        check_applies(correction(1, kind, **more), MANIFEST)
