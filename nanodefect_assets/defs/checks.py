@@ -35,13 +35,16 @@ def declare_check(
 
 
 def items_check(*asset: str) -> dg.AssetCheckSpec:
-    """Declare the check that an asset's items could be used; it blocks when none could."""
+    """Declare the check that an asset's items could be used.
+
+    It does not block, even where none could: what stands below is then made without them, so that no table keeps rows
+    of what is no longer there.
+    """
     group, noun = asset
     return declare_check(
         (group, noun),
         ITEMS_CHECK,
         "Every item could be used. Some set aside: a warning, with reasons in the table refused; all: an error.",
-        blocking=True,
     )
 
 

@@ -141,7 +141,11 @@ def tables_of():
         }
 
     def _select(table):
-        names = [name for column in (*schemas.provenance_of(table), *table.columns) if (name := column.name) not in _OF_THE_RUN]
+        names = [
+            name
+            for column in (*schemas.provenance_of(table), *table.columns)
+            if (name := column.name) not in _OF_THE_RUN
+        ]
         columns = names if table in schemas.WRITTEN else [name for name in names if name in table.names]
         return f"SELECT {', '.join(dict.fromkeys(columns))} FROM {table.name} ORDER BY ALL"
 
