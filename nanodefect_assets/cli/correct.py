@@ -21,16 +21,17 @@ def correct(
 ) -> None:
     """Add a correction and make again what depends on it, and nothing else."""
     from nanodefect_assets.defs.instance import open_instance
-    from nanodefect_assets.stores.corrections import add_correction
+    from nanodefect_assets.stores.corrections import add_correction, renamed_source, unfinished_renames
 
     entry = add_correction(home, batch, kind=kind, reason=reason, author=author, target=target, value=value, mask=mask)
     say(f"Correction {entry.number} of {batch}: {kind} {target or ''} {value or ''}".rstrip())
     with open_instance(home) as instance:
         from nanodefect_assets.definitions import defs
-        from nanodefect_assets.defs.ingest import make_batch
+        from nanodefect_assets.defs.ingest import ingest_batch, make_batch
 
-        batches = [batch] if kind != "rename" or value is None else [batch, value]
-        trouble = [line for name in batches for line in make_batch(defs, instance, home, name, say).trouble]
+        trouble = list(make_batch(defs, instance, home, batch, say).trouble)
+        for old, new_id in unfinished_renames(home).items():
+            trouble += ingest_batch(defs, instance, home, renamed_source(home, old, new_id), say).trouble
     for line in trouble:
         say(f"FAILED {line}")
     if trouble:

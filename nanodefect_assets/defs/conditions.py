@@ -6,16 +6,23 @@ sampled counts as missing, and it knows no checks.
 
 import dagster as dg
 
-_inputs_changed = (
-    dg.AutomationCondition.any_deps_updated().since_last_handled()
-    & ~dg.AutomationCondition.in_progress()
-    & ~dg.AutomationCondition.any_deps_in_progress()
-)
+_none_is_being_made = ~dg.AutomationCondition.in_progress() & ~dg.AutomationCondition.any_deps_in_progress()
 
-when_inputs_pass = (_inputs_changed & dg.AutomationCondition.all_deps_blocking_checks_passed()).with_label(
-    "when inputs have changed and passed their blocking checks"
-)
+when_inputs_pass = (
+    dg.AutomationCondition.any_deps_updated().since_last_handled()
+    & _none_is_being_made
+    & dg.AutomationCondition.all_deps_blocking_checks_passed()
+).with_label("when inputs have changed and passed their blocking checks")
 """For assets of one sample."""
 
-when_inputs_settle = _inputs_changed.with_label("when inputs have changed and none is being made")
-"""For assets that gather many cells: they leave out a cell that failed, and say so, rather than wait for it."""
+when_inputs_settle = (
+    dg.AutomationCondition.any_deps_match(dg.AutomationCondition.newly_updated())
+    .since(dg.AutomationCondition.newly_requested())
+    .with_label("an input changed since this was asked for")
+    & _none_is_being_made
+).with_label("when inputs have changed and none is being made")
+"""For assets that gather many cells: they leave out a cell that failed, and say so, rather than wait for it.
+
+An input counts as dealt with only once it was asked for after it changed. With `since_last_handled`, which also counts
+the moment when the gathering asset was finished, an input finished between its reading and its end would be forgotten.
+"""

@@ -6,21 +6,21 @@ from collections.abc import Iterator
 import dagster as dg
 
 from nanodefect_assets.defs.cells import cells_to_make
-from nanodefect_assets.defs.jobs import PUBLISH, make_sample, publish_warehouse
-from nanodefect_assets.defs.partitions import register_places, sample_key
+from nanodefect_assets.defs.jobs import ACCEPT_BATCH, PUBLISH, accept_batch, make_sample, publish_warehouse
+from nanodefect_assets.defs.partitions import register_batch, register_places, sample_key
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.home import Home
 
 
 @dg.sensor(
-    jobs=[make_sample, publish_warehouse],
+    jobs=[accept_batch, make_sample, publish_warehouse],
     minimum_interval_seconds=15,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Takes in files of corrections, and asks for what depends on a new correction.",
 )
 def corrected(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Ask for the samples of each batch that has new corrections, and for the tables."""
-    from nanodefect_assets.stores.corrections import count_corrections
+    from nanodefect_assets.stores.corrections import count_corrections, unfinished_renames
 
     home = Home.of_environment().prepare()
     before: dict[str, dict[str, str]] = json.loads(context.cursor or "{}")
@@ -28,9 +28,9 @@ def corrected(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     counts = {batch: str(n) for batch, n in count_corrections(home).items()}
     changed = [batch for batch, n in counts.items() if before.get("counts", {}).get(batch, "0") != n]
     requests = [request for batch in changed for request in _samples_of(context.instance, home, batch)]
+    requests += [_rename_request(context.instance, home, *ids) for ids in unfinished_renames(home).items()]
     if changed:
-        state = ",".join(f"{batch}:{counts[batch]}" for batch in changed)
-        requests.append(dg.RunRequest(job_name=PUBLISH, run_key=f"corrections {state}"[:200]))
+        requests.append(dg.RunRequest(job_name=PUBLISH))
     return dg.SensorResult(run_requests=requests, cursor=json.dumps({"landed": seen, "counts": counts}))
 
 
@@ -55,6 +55,20 @@ def _take_in_landed(context: dg.SensorEvaluationContext, home: Home, before: dic
             refuse_batch(home, path, refusal)
         seen[path.name] = f"done {state}"
     return seen
+
+
+def _rename_request(instance: dg.DagsterInstance, home: Home, batch: str, new_id: str) -> dg.RunRequest:
+    """Ask for the intake of a renamed batch under its new id."""
+    from nanodefect_assets.stores.corrections import renamed_source
+
+    register_batch(instance, new_id)
+    source = renamed_source(home, batch, new_id)
+    return dg.RunRequest(
+        job_name=ACCEPT_BATCH,
+        run_key=f"rename {batch} to {new_id}",
+        partition_key=new_id,
+        run_config={"ops": {"samples__intake": {"config": {"source": str(source)}}}},
+    )
 
 
 def _samples_of(instance: dg.DagsterInstance, home: Home, batch: str) -> Iterator[dg.RunRequest]:

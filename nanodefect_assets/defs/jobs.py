@@ -31,7 +31,8 @@ make_sample_fast = dg.define_asset_job(
     MAKE_SAMPLE_FAST,
     selection=per_sample,
     config={"resources": {"home": {"config": {"run_size": "fast"}}}},
-    description="The same for the first four micrographs of a sample: for trying settings.",
+    description="The same for the first four micrographs of a sample, for trying settings. Its tables hold these alone "
+    "until the sample is made whole again, at the latest in the night.",
 )
 summarise_batch = dg.define_asset_job(
     SUMMARISE_BATCH,

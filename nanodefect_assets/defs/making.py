@@ -17,7 +17,6 @@ from nanodefect_assets.domain.keys import aliquot_label
 from nanodefect_assets.stores.generations import (
     GenerationWriter,
     StoredGeneration,
-    current_generation,
     new_generation,
     require_generation,
 )
@@ -35,13 +34,6 @@ def asset_name(key: dg.AssetKey | Sequence[str]) -> AssetName:
 def upstream(context: dg.AssetExecutionContext, home: HomeResource, group: str, noun: str) -> StoredGeneration:
     """Return the generation in force of another asset at the same place."""
     return require_generation(home.home, AssetName(group=group, noun=noun), place_of(context))
-
-
-def upstream_if_made(
-    context: dg.AssetExecutionContext, home: HomeResource, group: str, noun: str
-) -> StoredGeneration | None:
-    """Return the generation in force of another asset at the same place, or None."""
-    return current_generation(home.home, AssetName(group=group, noun=noun), place_of(context))
 
 
 @contextmanager

@@ -51,10 +51,10 @@ def _is_alive(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     begun = record.create_timestamp
     if begun.timestamp() < psutil.boot_time():
         return False
-    if datetime.now(UTC) - begun < _PATIENCE:
-        return True
     pid = _pid_of_events(instance, record.dagster_run.run_id)
-    return pid is not None and psutil.pid_exists(pid)
+    if pid is not None and isinstance(instance.run_launcher, dg.DefaultRunLauncher):  # of this machine
+        return psutil.pid_exists(pid)
+    return datetime.now(UTC) - begun < _PATIENCE
 
 
 def _process_tag(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:

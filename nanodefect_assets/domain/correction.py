@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nanodefect_assets.domain.globs import matches
 from nanodefect_assets.domain.manifest import Manifest, ManifestFile
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.refusal import Refusal
@@ -64,9 +64,14 @@ class Correction(BaseModel):
             return None
         return number if 0 < number < float("inf") else None
 
-    def is_about(self, file: ManifestFile) -> bool:
-        """Whether the entry is about this file."""
-        return self.target is not None and fnmatchcase(file.path, self.target)
+    def among(self, files: Iterable[ManifestFile]) -> tuple[ManifestFile, ...]:
+        """Return the files that the entry is about: the one of that very path, else those that fit it as a pattern."""
+        target = self.target
+        if target is None:
+            return ()
+        files = tuple(files)
+        named = tuple(file for file in files if file.path == target)
+        return named or tuple(file for file in files if matches(target, file.path))
 
 
 class CorrectionLine(BaseModel):
@@ -92,26 +97,45 @@ class CorrectionSheet(BaseModel):
     corrections: tuple[CorrectionLine, ...] = Field(min_length=1, max_length=10_000)
 
 
-def check_applies(correction: Correction, manifest: Manifest) -> None:
+def new_id_of(corrections: Iterable[Correction]) -> str | None:
+    """Return the id under which a batch goes on; None if it was not renamed."""
+    return next((correction.value for correction in corrections if correction.kind == "rename"), None)
+
+
+def check_applies(correction: Correction, manifest: Manifest, earlier: Iterable[Correction] = ()) -> None:
     """Refuse an entry that is about nothing in the batch.
 
     Raises
     ------
     Refusal
-        If no file fits its target, or a mask is for other than one micrograph.
+        If no file fits its target, if a mask is for other than one micrograph, or if the batch was renamed.
     """
+    if (new_id := new_id_of(earlier)) is not None:
+        raise Refusal(
+            "batch_was_renamed",
+            expected=f"a batch that was not renamed, not {manifest.batch}",
+            got=f"{manifest.batch}, which goes on as {new_id}",
+            advice=f"Correct {new_id}.",
+        )
     if correction.target is None:
         return
-    fitting = [file for file in manifest.files if correction.is_about(file)]
-    if correction.kind in ("calibration", "mask"):
+    fitting = list(correction.among(manifest.files))
+    if correction.kind == "calibration":
         fitting = [file for file in fitting if file.modality in (*MODALITIES, "tilt_series")]
-    if not fitting or (correction.kind == "mask" and len(fitting) != 1):
+    is_mask = correction.kind == "mask"
+    if is_mask:
+        fitting = [file for file in fitting if file.modality in MODALITIES and _is_single_image(file)]
+    if not fitting or (is_mask and len(fitting) != 1):
         raise Refusal(
             "no_such_file",
-            expected="one micrograph" if correction.kind == "mask" else f"accepted files of {manifest.batch}",
+            expected=f"{'one micrograph, alone in its file,' if is_mask else 'accepted files'} of {manifest.batch}",
             got=f"{len(fitting)} that fit {correction.target!r}",
             advice="Paths are those below the batch's folder; see: SELECT path FROM files.",
         )
+
+
+def _is_single_image(file: ManifestFile) -> bool:
+    return file.shape is not None and len(file.shape) == 2
 
 
 def in_force(corrections: Iterable[Correction]) -> frozenset[int]:
@@ -137,7 +161,7 @@ def apply_corrections(manifest: Manifest, corrections: Iterable[Correction]) -> 
     is_out = False
     vetoed: set[str] = set()
     for correction in sorted(corrections, key=lambda entry: entry.number):
-        about = {file.path for file in files if correction.is_about(file)}
+        about = {file.path for file in correction.among(files)}
         if correction.kind in ("retract", "reinstate", "rename"):
             is_out = correction.kind != "reinstate"
         elif correction.kind == "veto":

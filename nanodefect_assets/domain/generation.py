@@ -104,9 +104,8 @@ class Generation:
 
     def is_same_result_as(self, other: "Generation") -> bool:
         """Whether `other` has the same content, made from the same inputs by the same code."""
-        return (self.content_digest, self.inputs, self.origin.code_version, self.origin.params_hash) == (
-            other.content_digest,
-            other.inputs,
-            other.origin.code_version,
-            other.origin.params_hash,
-        )
+        return self._what_makes_it() == other._what_makes_it()
+
+    def _what_makes_it(self) -> tuple[object, ...]:
+        origin = self.origin
+        return self.content_digest, self.inputs, origin.code_version, origin.params_hash, origin.run_size

@@ -99,7 +99,6 @@ class Manifest(_Record):
     robot_run_id: str | None = None
     note: str | None = None
     chirality: Chirality | None = None
-    renamed_from: str | None = Field(default=None, description="Id of the batch before a person renamed it.")
     conditions: tuple[Condition, ...] = ()
     aliquots: tuple[str, ...] = ()
     files: tuple[ManifestFile, ...] = ()

@@ -1,6 +1,6 @@
 """Corrections by people: ``raw/<batch>/corrections/0001.json`` and so on, added and never edited."""
 
-import os
+import re
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,27 +8,35 @@ from pathlib import Path
 
 import pandas as pd
 
-from nanodefect_assets.domain.correction import Correction, CorrectionSheet, apply_corrections, check_applies, in_force
+from nanodefect_assets.domain.correction import (
+    Correction,
+    CorrectionSheet,
+    apply_corrections,
+    check_applies,
+    in_force,
+    new_id_of,
+)
 from nanodefect_assets.domain.keys import Place, check_batch_key
 from nanodefect_assets.domain.manifest import Manifest, ManifestFile
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.schemas import CORRECTIONS
-from nanodefect_assets.stores.batch_yaml import read_sheet
+from nanodefect_assets.stores.batch_yaml import parse_batch_yaml, read_sheet
 from nanodefect_assets.stores.files import locked, sha256_of, write_atomically
-from nanodefect_assets.stores.home import POINTER, Home
+from nanodefect_assets.stores.home import Home
+from nanodefect_assets.stores.landing import BATCH_YAML
+from nanodefect_assets.stores.revision_writer import link_file
 from nanodefect_assets.stores.revisions import (
     FILES,
-    MANIFEST,
     accepted_batches,
     batch_folder,
     current_manifest,
-    revision_after,
 )
 
 CORRECTIONS_ENDING = ".corrections.yaml"
 """How the name of a file of corrections in the landing folder ends."""
 
 _FOLDER = "corrections"
+_ID_LINE = re.compile(r"^batch\s*:.*$", re.MULTILINE)
 
 
 def read_corrections(home: Home, batch: str) -> tuple[Correction, ...]:
@@ -99,12 +107,13 @@ def add_correction(
             source_sha256=source_sha256,
             source_entry=source_entry,
         )
-        check_applies(correction, manifest)
+        check_applies(correction, manifest, read_corrections(home, batch))
+        if correction.kind == "rename":
+            _check_free(home, str(correction.value))
         folder.mkdir(exist_ok=True)
         if mask is not None and kept is not None:
-            _keep_mask(mask, folder / kept)
-        if correction.kind == "rename":
-            _copy_under_new_name(home, manifest, str(correction.value))
+            shape = correction.among(manifest.files)[0].shape
+            _keep_mask(mask, folder / kept, shape)
         write_atomically(folder / f"{number:04d}.json", correction.model_dump_json(indent=1).encode())
     return correction
 
@@ -117,10 +126,18 @@ def _entry(**fields: object) -> Correction:
         raise Refusal("bad_correction", expected="a whole correction", got=lines[:300]) from error
 
 
-def _keep_mask(mask: Path, target: Path) -> None:
+def _check_free(home: Home, batch: str) -> None:
+    if current_manifest(home, check_batch_key(batch)) is not None or read_corrections(home, batch):
+        raise Refusal("batch_exists", expected="an id that no batch has", got=batch)
+
+
+def _keep_mask(mask: Path, target: Path, shape: tuple[int, ...] | None) -> None:
     from nanodefect_assets.stores.labels import read_label_image
 
-    read_label_image(mask)
+    found = read_label_image(mask).shape
+    if found != shape:
+        expected = f"a mask of the micrograph's shape {shape}"
+        raise Refusal("mask_shape", expected=expected, got=f"{found}", file=mask.name)
     shutil.copyfile(mask, target)
 
 
@@ -129,29 +146,53 @@ def mask_path(home: Home, batch: str, file: ManifestFile) -> Path | None:
     return None if file.drawn_mask is None else batch_folder(home, batch) / _FOLDER / file.drawn_mask
 
 
-def _copy_under_new_name(home: Home, manifest: Manifest, batch: str) -> None:
-    """Take the batch in under its new id; the files are the same, linked, not copied."""
-    target = batch_folder(home, check_batch_key(batch))
-    if current_manifest(home, batch) is not None:
-        raise Refusal("batch_exists", expected="an id that no batch has", got=batch)
-    revision = revision_after(None)
-    for file in manifest.files:
-        source = batch_folder(home, manifest.batch) / file.since_revision / FILES
-        for path in (source / file.path).parent.glob(f"{(source / file.path).stem}*"):
-            copy = target / revision / FILES / path.relative_to(source)
+def renamed_source(home: Home, batch: str, new_id: str) -> Path:
+    """Lay a renamed batch out as it came, under its new id, to be accepted like any other; its corrections go along.
+
+    The files are linked, not copied. Done again after it was interrupted, it ends the same.
+
+    Raises
+    ------
+    Refusal
+        If the id in batch.yaml cannot be replaced.
+    """
+    manifest = current_manifest(home, batch)
+    if manifest is None:
+        raise Refusal("no_such_batch", expected="a batch that was accepted", got=batch)
+    revision = batch_folder(home, batch) / manifest.revision
+    target = batch_folder(home, batch) / _FOLDER / "renamed"
+    for path in sorted((revision / FILES).rglob("*")):
+        copy = target / path.relative_to(revision / FILES)
+        if path.is_file() and not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
-            if not copy.exists():
-                os.link(path, copy)
-    renamed = manifest.model_copy(
-        update={
-            "batch": batch,
-            "revision": revision,
-            "renamed_from": manifest.batch,
-            "files": tuple(file.model_copy(update={"since_revision": revision}) for file in manifest.files),
-        }
-    )
-    write_atomically(target / revision / MANIFEST, renamed.model_dump_json(indent=1).encode())
-    write_atomically(target / POINTER, f"{revision}\n".encode())
+            if not link_file(path, copy):
+                shutil.copyfile(path, copy)
+    spec = (revision / BATCH_YAML).read_text(encoding="utf-8-sig")
+    text, n_replaced = _ID_LINE.subn(f"batch: {new_id}", spec, count=1)
+    if n_replaced != 1 or parse_batch_yaml(text).batch != new_id:
+        advice = "Drop the batch again under its new id, and retract the old one."
+        raise Refusal("id_not_found", expected="a line 'batch: ...' in batch.yaml", got="none", advice=advice)
+    _hand_on(home, batch, new_id)
+    write_atomically(target / BATCH_YAML, text.encode())
+    return target
+
+
+def _hand_on(home: Home, batch: str, new_id: str) -> None:
+    """Let the corrections of a batch hold for its new id too."""
+    source, target = (batch_folder(home, key) / _FOLDER for key in (batch, new_id))
+    target.mkdir(parents=True, exist_ok=True)
+    for correction in read_corrections(home, batch):
+        if correction.kind == "rename":
+            continue
+        if correction.kind == "mask" and correction.value is not None:
+            shutil.copyfile(source / correction.value, target / correction.value)
+        write_atomically(target / f"{correction.number:04d}.json", correction.model_dump_json(indent=1).encode())
+
+
+def unfinished_renames(home: Home) -> dict[str, str]:
+    """Return the batches that were renamed and of which nothing was accepted yet under the new id, with that id."""
+    found = {batch: new_id_of(read_corrections(home, batch)) for batch in accepted_batches(home)}
+    return {batch: new_id for batch, new_id in found.items() if new_id and current_manifest(home, new_id) is None}
 
 
 def correction_rows(home: Home) -> pd.DataFrame:
@@ -185,7 +226,7 @@ def idle_corrections(home: Home) -> dict[str, list[int]]:
 
 
 def _is_about_something(correction: Correction, manifest: Manifest) -> bool:
-    return correction.target is None or any(correction.is_about(file) for file in manifest.files)
+    return correction.target is None or bool(correction.among(manifest.files))
 
 
 def landed_corrections(home: Home) -> list[Path]:

@@ -109,7 +109,7 @@ class RevisionWriter:
 
     def _bring(self, path: str, digest: str, stock: Mapping[str, Path]) -> Copied:
         target = self.folder / FILES / path
-        if digest not in stock or not _link(stock[digest], target):
+        if digest not in stock or not link_file(stock[digest], target):
             digest = copy_hashing(self._source / path, target)
             target.chmod(_READ_ONLY)
         return Copied(path=path, sha256=digest, size_bytes=target.stat().st_size)
@@ -123,7 +123,7 @@ class RevisionWriter:
         sync_folder(self.folder.parent)
 
 
-def _link(existing: Path, target: Path) -> bool:
+def link_file(existing: Path, target: Path) -> bool:
     """Give `existing` a second name; False where the file system cannot."""
     target.unlink(missing_ok=True)
     try:

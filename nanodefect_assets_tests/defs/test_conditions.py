@@ -133,3 +133,28 @@ def test_once_made_nothing_is_asked_for_again(grid):
     grid.make(everything)
 
     assert grid.tick() == set()
+
+
+def test_an_input_asked_for_beside_the_gathering_asset_is_not_forgotten(grid):
+    """Both are asked for in one tick, and the gathering asset is done last though it has read first."""
+    grid.make(cell, CELLS[0])
+    grid.tick()
+    grid.make(batch, CELLS[0])
+    grid.make(everything)
+
+    assert keys(grid.tick(), "g/all") == {"None"}
+
+
+def test_an_input_made_while_the_gathering_asset_is_at_work_is_not_forgotten(grid):
+    grid.make(cell, CELLS[0])
+    grid.tick()
+    grid.make(batch, CELLS[0])
+    grid.tick()
+    assert grid.tick() == set()
+    grid.make(source, CELLS[0])
+    grid.tick()
+
+    grid.make(batch, CELLS[2])  # after `everything` has read its inputs
+    grid.make(everything)
+
+    assert keys(grid.tick(), "g/all") == {"None"}

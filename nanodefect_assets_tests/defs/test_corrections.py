@@ -139,3 +139,37 @@ def test_a_dropped_file_that_is_wrong_goes_to_quarantine_once(home_copy):
         len(list(home_copy.quarantine.glob("*/*/reason.json")))
         == len(list(home_copy.quarantine.glob(f"{BATCH}/*/reason.json"))) + 1
     )
+
+
+@pytest.mark.parametrize("values", [(1, 1), (255, 255), (3, 9)])
+def test_drawn_particles_are_numbered_from_one(home_copy, correct, tmp_path, values):
+    labels = np.zeros((56, 168), dtype=np.uint8)
+    labels[10:20, 10:30], labels[30:40, 100:110] = values
+    Image.fromarray(labels).save(tmp_path / "mine.png")
+
+    correct(kind="mask", target="1h/a.tif", mask=tmp_path / "mine.png")
+
+    found = rows(home_copy, "SELECT label, area_px FROM particles WHERE micrograph_id LIKE '%1h/a.tif' ORDER BY label")
+    assert found == [{"label": 1, "area_px": 200}, {"label": 2, "area_px": 100}]
+    (mask,) = rows(home_copy, "SELECT n_particles FROM masks WHERE micrograph_id LIKE '%1h/a.tif'")
+    assert mask == {"n_particles": 2}
+
+
+def test_a_renamed_batch_is_whole_under_its_new_id(home_copy, correct, tables_of):
+    correct(kind="veto", target="8h/stack.tif")
+    query = "SELECT aliquot_time, label, area_px, area_nm2 FROM particles ORDER BY ALL"
+    before = rows(home_copy, query)
+
+    from nanodefect_assets.cli.correct import correct as by_command_line
+
+    by_command_line(home_copy, "rename", BATCH, value="discs-new", **WHO)
+
+    assert rows(home_copy, query) == before
+    assert rows(home_copy, "SELECT synthesis_batch FROM batches") == [{"synthesis_batch": "discs-new"}]
+    assert rows(home_copy, "SELECT DISTINCT synthesis_batch FROM particles") == [{"synthesis_batch": "discs-new"}]
+    kinds = rows(home_copy, "SELECT synthesis_batch, kind FROM corrections ORDER BY ALL")
+    assert [tuple(row.values()) for row in kinds] == [
+        ("discs-01", "rename"),
+        ("discs-01", "veto"),
+        ("discs-new", "veto"),
+    ]

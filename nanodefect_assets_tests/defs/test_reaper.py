@@ -4,6 +4,7 @@ import sys
 import dagster as dg
 import pytest
 from dagster import DagsterRunStatus
+from dagster._core.events import EngineEventData
 
 from nanodefect_assets.defs.reaper import end_dead_runs
 from nanodefect_assets.stores.processes import PROCESS_TAG, ProcessIdentity
@@ -89,3 +90,31 @@ def test_slots_of_a_dead_run_are_freed(instance, home):
     end_dead_runs(instance, home)
 
     assert storage.get_concurrency_info("gpu").active_slot_count == 0
+
+
+def test_a_run_tried_again_is_not_taken_for_the_dead_one_whose_tags_it_began_with(instance, home):
+    dead = started_run(instance, {PROCESS_TAG: finished_process()})
+    end_dead_runs(instance, home)
+    tags = {**instance.get_run_by_id(dead).tags, "dagster/parent_run_id": dead, "dagster/root_run_id": dead}
+
+    again = instance.create_run_for_job(empty_job, tags=tags, parent_run_id=dead, root_run_id=dead)
+    instance.handle_new_event(_event(again.run_id, dg.DagsterEventType.PIPELINE_START))
+
+    assert end_dead_runs(instance, home) == []
+    assert status(instance, again.run_id) == DagsterRunStatus.STARTED
+
+
+def test_a_run_killed_before_it_began_is_ended(instance, home):
+    run_id = instance.create_run_for_job(empty_job, tags={PROCESS_TAG: finished_process()}).run_id
+
+    assert end_dead_runs(instance, home) == [run_id]
+    assert status(instance, run_id) == DagsterRunStatus.FAILURE
+
+
+def test_a_run_killed_before_it_was_tagged_is_known_by_its_own_events(instance, home):
+    run_id = started_run(instance, {})
+    pid = int(finished_process().split("@")[0])
+    data = EngineEventData.in_process(pid)
+    instance.report_engine_event("Started process for run", instance.get_run_by_id(run_id), data)
+
+    assert end_dead_runs(instance, home) == [run_id]

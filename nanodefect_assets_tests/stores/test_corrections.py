@@ -15,6 +15,8 @@ from nanodefect_assets.stores.corrections import (
     manifest_in_force,
     mask_path,
     read_corrections,
+    renamed_source,
+    unfinished_renames,
 )
 from nanodefect_assets.stores.files import sha256_of
 from nanodefect_assets.stores.intake import accept_batch
@@ -116,15 +118,51 @@ def test_what_is_no_mask_is_refused_and_nothing_is_recorded(home, batch, tmp_pat
 
 
 def test_a_renamed_batch_goes_on_under_its_new_id(home, batch):
-    before = current_manifest(home, "pd-1")
+    add_correction(home, "pd-1", kind="veto", target="1h/a.tif", **WHO)
+    add_correction(home, "pd-1", kind="calibration", target="8h/*.tif", value="0.3", **WHO)
+    before = manifest_in_force(home, "pd-1")
 
     add_correction(home, "pd-1", kind="rename", value="pd-2", **WHO)
+    assert existing_cells(home) == []
+    assert unfinished_renames(home) == {"pd-1": "pd-2"}
+    for _ in range(2):  # interrupted after the first, done again
+        accept_batch(home, renamed_source(home, "pd-1", "pd-2"))
 
     after = manifest_in_force(home, "pd-2")
-    assert after.renamed_from == "pd-1"
     assert [(file.path, file.sha256) for file in after.files] == [(file.path, file.sha256) for file in before.files]
+    assert [file.acquisition for file in after.files] == [file.acquisition for file in before.files]
     assert all(sha256_of(raw_path(home, after, file)) == file.sha256 for file in after.files)
     assert {place.batch for place in existing_cells(home)} == {"pd-2"}
+    assert unfinished_renames(home) == {}
+
+
+@pytest.mark.parametrize("kind", ["reinstate", "retract"])
+def test_a_renamed_batch_is_corrected_under_its_new_id_only(home, batch, kind):
+    add_correction(home, "pd-1", kind="rename", value="pd-2", **WHO)
+
+    with pytest.raises(Refusal, match="Correct pd-2"):
+        add_correction(home, "pd-1", kind=kind, **WHO)
+
+
+def test_a_mask_of_another_shape_is_refused(home, batch, tmp_path):
+    Image.fromarray(np.eye(15, dtype=np.uint8)).save(tmp_path / "mine.png")
+
+    with pytest.raises(Refusal, match="shape"):
+        add_correction(home, "pd-1", kind="mask", target="1h/a.tif", mask=tmp_path / "mine.png", **WHO)
+
+
+def test_a_file_whose_name_looks_like_a_pattern_can_be_named(home, tmp_path, rng):
+    folder = tmp_path / "pd-3"
+    folder.mkdir()
+    for name in ("img[1].tif", "img1.tif"):
+        tifffile.imwrite(folder / name, rng.poisson(9, (16, 16)).astype(np.uint8))
+    spec = "batch: pd-3\nfiles:\n  - {path: '*.tif', modality: hrtem, pixel_size_nm: 0.1}\n"
+    (folder / "batch.yaml").write_text(spec)
+    accept_batch(home, folder)
+
+    add_correction(home, "pd-3", kind="veto", target="img[1].tif", **WHO)
+
+    assert paths(home, "pd-3") == ["img1.tif"]
 
 
 @pytest.mark.parametrize("value", ["pd-1", "../x", "PD"])
@@ -178,7 +216,10 @@ def test_a_dropped_file_of_corrections_counts_once(home, batch, sheet):
         ("batch: pd-1\ncorrections:\n  - {kind: retract, reason: because}\n", "author"),
         ("batch: pd-1\nauthor: A\ncorrections: []\n", "corrections"),
         ("a: &a [*a]\n", "anchors"),
-        ("batch: pd-1\nauthor: A\ncorrections:\n  - {kind: mask, target: 1h/a.tif, mask: ../x.png, reason: drawn}\n", "x.png"),
+        (
+            "batch: pd-1\nauthor: A\ncorrections:\n  - {kind: mask, target: 1h/a.tif, mask: ../x.png, reason: drawn}\n",
+            "x.png",
+        ),
     ],
 )
 def test_a_file_of_corrections_that_is_wrong_says_where(home, batch, sheet, text, told):

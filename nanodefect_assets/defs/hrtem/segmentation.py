@@ -107,15 +107,13 @@ def _find(micrograph: "Micrograph", config: SegmentationConfig) -> "tuple[np.nda
 
 
 def _take_drawn(micrograph: "Micrograph", path: "Path") -> "tuple[np.ndarray, dict[str, Any]]":
-    """Take a mask that a person drew: its numbers if they are particles, else its connected parts."""
+    """Take a mask that a person drew."""
     from nanodefect_assets.domain.micrograph import LabelledMicrograph
-    from nanodefect_assets.science.imaging.masks import label_mask
+    from nanodefect_assets.science.imaging.masks import number_particles
     from nanodefect_assets.stores.labels import read_label_image
 
-    labels = read_label_image(path)
-    if labels.max() <= 1:
-        labels = label_mask(labels > 0)
-    labels = LabelledMicrograph(micrograph=micrograph, labels=labels).labels
+    drawn = LabelledMicrograph(micrograph=micrograph, labels=read_label_image(path))
+    labels = number_particles(drawn.labels)
     return labels, _row(micrograph, labels, segmenter_name=DRAWN, segmenter_version=path.name.split("-")[0])
 
 

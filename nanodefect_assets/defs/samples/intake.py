@@ -58,14 +58,9 @@ def intake(context: dg.AssetExecutionContext, config: IntakeConfig, home: HomeRe
     source = Path(config.source) if config.source else home.home.landing / batch
     before = current_manifest(home.home, batch)
     try:
+        if config.source:
+            _check_id(source, batch)
         accepted = accept_batch(home.home, source, log_steps(context.log))
-        if accepted.manifest.batch != batch:
-            raise Refusal(
-                "wrong_batch",
-                expected=f"batch {batch}",
-                got=f"batch {accepted.manifest.batch}",
-                file=f"{source}/batch.yaml",
-            )
     except Refusal as refusal:
         context.instance.add_run_tags(context.run.run_id, {REFUSED_TAG: refusal.reason})
         raise dg.Failure(description=str(refusal), allow_retries=False) from refusal
@@ -110,3 +105,13 @@ def intake(context: dg.AssetExecutionContext, config: IntakeConfig, home: HomeRe
             ),
         ],
     )
+
+
+def _check_id(source: Path, batch: str) -> None:
+    """Refuse a folder that holds another batch than the one that is asked for, before anything of it is accepted."""
+    from nanodefect_assets.stores.batch_yaml import read_batch_yaml
+
+    spec, _ = read_batch_yaml(source / "batch.yaml")
+    if spec.batch != batch:
+        file = f"{source}/batch.yaml"
+        raise Refusal("wrong_batch", expected=f"batch: {batch}", got=f"batch: {spec.batch}", file=file)

@@ -47,7 +47,8 @@ def manifest(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Materi
             advice="This combination of batch and aliquot was never sampled: choose another partition.",
         )
     part = sample_manifest(whole, place.aliquot)
-    changed = [file.path for file in part.files if sha256_of(raw_path(home.home, whole, file)) != file.sha256]
+    originals = {file.path: (raw_path(home.home, whole, file), file.sha256) for file in part.files}
+    changed = [name for name, (path, sha256) in originals.items() if not path.is_file() or sha256_of(path) != sha256]
     source = require_generation(home.home, asset_name(["samples", "intake"]), Place(batch=place.batch))
     with making(context, home) as out:
         out.n_items = len(part.files)

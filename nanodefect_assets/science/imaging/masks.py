@@ -41,6 +41,17 @@ def fill_holes(mask: _Mask, max_fraction: float) -> _Mask:
     return mask | is_filled[holes]
 
 
+def number_particles(drawn: _Labels) -> _Labels:
+    """Number the particles that a person drew, from 1 without gaps.
+
+    Where all that is drawn has one value, such as 255, its connected parts are the particles; else each value is one.
+    """
+    values = np.unique(drawn[drawn > 0])
+    if len(values) <= 1:
+        return label_mask(drawn > 0)
+    return np.where(drawn > 0, np.searchsorted(values, drawn) + 1, 0).astype(np.int32)
+
+
 def drop_specks(labels: _Labels, min_area_px: float) -> _Labels:
     """Remove parts of fewer than `min_area_px` pixels and number the others from 1, in the same order."""
     is_kept = np.bincount(labels.ravel()) >= min_area_px

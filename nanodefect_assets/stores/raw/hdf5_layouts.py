@@ -1,20 +1,22 @@
-"""Where Velox, Berkeley's EMD and HyperSpy keep their images in HDF5, and what they write about the microscope."""
+"""Images of Velox, Berkeley's EMD and HyperSpy as rosettasciio finds them, with what it gets wrong mended."""
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import h5py
 import numpy as np
+from rsciio.emd._emd_ncem import EMD_NCEM
+from rsciio.emd._emd_velox import FeiEMDReader
+from rsciio.hspy._api import HyperspyReader
 
 from nanodefect_assets.domain.manifest import Acquisition
-from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.raw.opened import angle, positive, times
-from nanodefect_assets.stores.raw.units import nm_per, pixel_size_nm
+from nanodefect_assets.stores.raw.units import pixel_size_nm
 
-_LONGEST_AXIS = 2**24
+_Signal = dict[str, Any]
+_DEGREES = ("deg", "°")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +25,10 @@ class FoundImage:
 
     Attributes
     ----------
-    data : h5py.Dataset
+    data : ndarray or dask array of shape (row, col) or (frame, row, col)
         The pixels.
-    axes : str
-        What each axis of `data` is: ``f`` frame, ``r`` row, ``c`` column, ``1`` an axis of size 1 to be dropped.
+    stored : h5py.Dataset
+        Where they lie in the file.
     title : str
         Name of the image, for people.
     acquisition : Acquisition
@@ -35,55 +37,69 @@ class FoundImage:
         Stage tilt of each frame, where the file states it.
     """
 
-    data: h5py.Dataset
-    axes: str
+    data: Any
+    stored: h5py.Dataset
     title: str
     acquisition: Acquisition
     tilts_deg: tuple[float, ...] | None = None
 
-    def size(self, axis: str) -> int:
-        """Return the size of the axis of this name; 1 if there is none."""
-        return self.data.shape[self.axes.index(axis)] if axis in self.axes else 1
+    @property
+    def is_stack(self) -> bool:
+        """Whether there is an axis of frames."""
+        return self.data.ndim == 3
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Number of frames, rows and columns."""
+        n_frames = self.data.shape[0] if self.is_stack else 1
+        return (n_frames, *self.data.shape[-2:])
+
+
+class _VeloxImages(FeiEMDReader):
+    """Rosettasciio's reader of Velox; without this, a file with spectra cannot be read where `sparse` is missing."""
+
+    def _check_im_type(self) -> None:
+        self.im_type = "Image"
+
+
+def _are_chunked(stored: list[h5py.Dataset]) -> bool:
+    """Whether the pixels can stay in the file: rosettasciio's lazy arrays fail on data stored in one piece."""
+    return all(data.chunks is not None for data in stored)
 
 
 def find_velox(file: h5py.File) -> list[FoundImage]:
-    """Return the images of a Velox file; Fourier transforms, which are complex, are left aside.
-
-    Data are (row, col, frame); each frame has its own record of JSON. Lengths are in metres, angles in radians.
-    """
-    found = []
-    for name, group in file["Data/Image"].items():
-        data = group["Data"]
-        if data.dtype.kind not in "buif" or data.ndim != 3:
-            continue
-        record = _record(group["Metadata"], 0)
-        n_frames = data.shape[2]
-        found.append(
-            FoundImage(
-                data=data,
-                axes="rcf" if n_frames > 1 else "rc1",
-                title=str(_entry(record, "BinaryResult", "Detector") or name),
-                acquisition=_velox_acquisition(record),
-                tilts_deg=_velox_tilts(group["Metadata"], n_frames) if n_frames > 1 else None,
-            )
-        )
-    return found
+    """Return the images of a Velox file; Fourier transforms, which are complex, are left aside."""
+    groups = list(file["Data/Image"].values())
+    stored = [group["Data"] for group in groups]
+    reader = _VeloxImages(lazy=_are_chunked(stored), select_type="images")
+    reader.read_file(file)
+    found = zip(groups, stored, reader.dictionaries, strict=True)
+    return [_velox_image(*image) for image in found if image[2]["data"].dtype.kind in "buif"]
 
 
-def _velox_acquisition(record: dict[str, Any]) -> Acquisition:
-    size, result = _entry(record, "BinaryResult", "PixelSize") or {}, record.get("BinaryResult", {})
+def _velox_image(group: h5py.Group, stored: h5py.Dataset, signal: _Signal) -> FoundImage:
+    record, n_frames = signal["original_metadata"], signal["data"].shape[0] if signal["data"].ndim == 3 else 1
     tilt_rad = angle(_entry(record, "Stage", "AlphaTilt"))
-    height, width = (float(size.get(side, 0)) for side in ("height", "width"))
-    return Acquisition(
-        pixel_size_nm=pixel_size_nm(height, width, result.get("PixelUnitY"), result.get("PixelUnitX")),
-        voltage_kv=times(positive(_entry(record, "Optics", "AccelerationVoltage")), 1e-3),
-        magnification=positive(_entry(record, "CustomProperties", "StemMagnification", "value")),
-        exposure_s=positive(_entry(record, "Scan", "FrameTime")) or _velox_exposure(record),
-        stage_tilt_deg=None if tilt_rad is None else math.degrees(tilt_rad),
+    return FoundImage(
+        data=signal["data"],
+        stored=stored,
+        title=str(_entry(record, "BinaryResult", "Detector") or signal["metadata"]["General"].get("title", "")),
+        acquisition=Acquisition(
+            pixel_size_nm=_pixel_size_nm(*signal["axes"][-2:]),
+            voltage_kv=times(positive(_entry(record, "Optics", "AccelerationVoltage")), 1e-3),
+            magnification=positive(_entry(record, "CustomProperties", "StemMagnification", "value")),
+            exposure_s=positive(_entry(record, "Scan", "FrameTime")) or _velox_exposure(record),
+            stage_tilt_deg=None if tilt_rad is None else math.degrees(tilt_rad),
+        ),
+        tilts_deg=_velox_tilts(group["Metadata"], n_frames) if n_frames > 1 else None,
     )
 
 
-def _velox_exposure(record: dict[str, Any]) -> float | None:
+def _pixel_size_nm(rows: dict[str, Any], cols: dict[str, Any]) -> float | None:
+    return pixel_size_nm(rows["scale"], cols["scale"], rows["units"], cols["units"])
+
+
+def _velox_exposure(record: _Signal) -> float | None:
     """Return the exposure of the detector that the image is of."""
     detectors = [entry for entry in (record.get("Detectors") or {}).values() if isinstance(entry, dict)]
     used = _entry(record, "BinaryResult", "Detector")
@@ -91,19 +107,14 @@ def _velox_exposure(record: dict[str, Any]) -> float | None:
 
 
 def _velox_tilts(records: h5py.Dataset, n_frames: int) -> tuple[float, ...] | None:
-    """Return the tilt of each frame; None unless each frame has a record that states it."""
+    """Return the tilt of each frame, of which rosettasciio reads the first; None unless each frame states one."""
     if records.shape[1] < n_frames:
         return None
-    tilts_rad = [angle(_entry(_record(records, frame), "Stage", "AlphaTilt")) for frame in range(n_frames)]
+    texts = [records[:, frame].tobytes().split(b"\0", 1)[0] for frame in range(n_frames)]
+    tilts_rad = [angle(_entry(json.loads(text), "Stage", "AlphaTilt")) for text in texts]
     if None in tilts_rad:
         return None
     return tuple(np.round(np.degrees(np.array(tilts_rad, dtype=float)), 4).tolist())
-
-
-def _record(records: h5py.Dataset, frame: int) -> dict[str, Any]:
-    """Return the metadata of a frame: JSON, filled up with zero bytes."""
-    record = json.loads(records[:, frame].tobytes().split(b"\0", 1)[0])
-    return record if isinstance(record, dict) else {}
 
 
 def _entry(record: Any, *keys: str) -> Any:
@@ -113,132 +124,87 @@ def _entry(record: Any, *keys: str) -> Any:
 
 
 def find_berkeley(file: h5py.File) -> list[FoundImage]:
-    """Return the images of a Berkeley EMD file: groups of ``data`` and one calibrated axis ``dim<n>`` for each axis.
+    """Return the images of a Berkeley EMD file."""
+    stored = [file[path] for path in EMD_NCEM.find_dataset_paths(file)]
+    images = [data for data in stored if data.ndim in (2, 3)]
+    return [_berkeley_image(file, data) for data in images]
+
+
+def _berkeley_image(file: h5py.File, stored: h5py.Dataset) -> FoundImage:
+    """Read one image, with its axes as they are stored, which rosettasciio reverses: that mirrors and turns images.
 
     The names of the axes tell rows (y) from columns (x), since programs disagree on their order; without names the
     last axis is taken for columns.
     """
-    found = []
-    for group in walk_groups(file):
-        data = group.get("data")
-        if group.attrs.get("emd_group_type") != 1 or not isinstance(data, h5py.Dataset) or data.ndim not in (2, 3):
-            continue
-        dims = _dims(group, data.ndim)
-        axes = _axes_by_name([_text(dim.attrs.get("name")) for dim in dims])
-        rows, cols = dims[axes.index("r")], dims[axes.index("c")]
-        size_nm = pixel_size_nm(_step(rows), _step(cols), _unit(rows), _unit(cols))
-        found.append(
-            FoundImage(
-                data=data,
-                axes=axes,
-                title=group.name,
-                acquisition=_berkeley_acquisition(file, size_nm),
-                tilts_deg=_berkeley_tilts(dims[axes.index("f")]) if "f" in axes else None,
-            )
-        )
-    return found
+    reader, group = EMD_NCEM(), stored.parent
+    reader.read_file(file, lazy=True, dataset_path=[stored.name], stack_group=False)
+    (signal,) = reader.dictionaries
+    is_reversed = "dim0" not in group
+    data, dims = (signal["data"].T, signal["axes"][::-1]) if is_reversed else (signal["data"], signal["axes"])
+    kinds = _kinds_of_axes([str(dim["name"] or "") for dim in dims])
+    microscope = signal["original_metadata"].get("microscope", {})
+    return FoundImage(
+        data=data.transpose([kinds.index(kind) for kind in "frc" if kind in kinds]),
+        stored=stored,
+        title=group.name,
+        acquisition=Acquisition(
+            pixel_size_nm=_pixel_size_nm(dims[kinds.index("r")], dims[kinds.index("c")]),
+            voltage_kv=times(positive(microscope.get("high tension")), 1e-3),
+            magnification=positive(microscope.get("magnification")),
+        ),
+        tilts_deg=_berkeley_tilts(group, kinds.index("f") + is_reversed, dims) if "f" in kinds else None,
+    )
 
 
-def walk_groups(file: h5py.File) -> Iterator[h5py.Group]:
-    """Yield every group of a file once, however they link to one another; links out of the file are not followed."""
-    waiting: list[h5py.Group] = [file["/"]]
-    seen = set()
-    while waiting:
-        group = waiting.pop()
-        place = h5py.h5o.get_info(group.id).addr
-        if place in seen:
-            continue
-        seen.add(place)
-        yield group
-        names = [name for name in group if isinstance(group.get(name, getlink=True), h5py.HardLink)]
-        waiting.extend(group[name] for name in names if group.get(name, getclass=True) is h5py.Group)
-
-
-def _dims(group: h5py.Group, n_axes: int) -> list[h5py.Dataset]:
-    first = 0 if "dim0" in group else 1
-    dims = [group.get(f"dim{first + index}") for index in range(n_axes)]
-    if not all(isinstance(dim, h5py.Dataset) and dim.size <= _LONGEST_AXIS for dim in dims):
-        raise Refusal("damaged_file", expected=f"{n_axes} calibrated axes", got="fewer", advice="Copy the file again.")
-    return dims
-
-
-def _axes_by_name(names: list[str]) -> str:
+def _kinds_of_axes(names: list[str]) -> str:
+    """Return ``f`` frame, ``r`` row or ``c`` column for each axis."""
     plain = [name.strip().lower() for name in names]
     if "x" not in plain or "y" not in plain:
         return "rc" if len(plain) == 2 else "frc"
     return "".join({"x": "c", "y": "r"}.get(name, "f") for name in plain)
 
 
-def _step(dim: h5py.Dataset) -> float:
-    """Return the distance of the values of an axis; 0, that is not known, for fewer than two."""
-    values = np.asarray(dim[()], dtype=float).ravel()
-    return float((values[-1] - values[0]) / (len(values) - 1)) if len(values) > 1 else 0.0
-
-
-def _unit(dim: h5py.Dataset) -> str:
-    return _text(dim.attrs.get("units"))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        value = value.ravel()[0] if value.size else ""
-    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str("" if value is None else value)
-
-
-def _berkeley_tilts(dim: h5py.Dataset) -> tuple[float, ...] | None:
-    if not _unit(dim).strip("[]").lower().startswith("deg"):
+def _berkeley_tilts(group: h5py.Group, number: int, dims: list[dict[str, Any]]) -> tuple[float, ...] | None:
+    """Return the angle of each frame, where rosettasciio has the mean step: tilts need not be evenly spaced."""
+    unit = dims[number - ("dim0" not in group)]["units"]
+    if not str(unit or "").strip("[]").lower().startswith(_DEGREES):
         return None
-    return tuple(np.asarray(dim[()], dtype=float).ravel().tolist())
-
-
-def _berkeley_acquisition(file: h5py.File, size_nm: float | None) -> Acquisition:
-    """Read the attributes that NCEM's microscopes write; voltages in volts."""
-    microscope = file.get("microscope", default=None)
-    attributes = dict(microscope.attrs) if isinstance(microscope, h5py.Group) else {}
-    return Acquisition(
-        pixel_size_nm=size_nm,
-        voltage_kv=times(positive(attributes.get("high tension")), 1e-3),
-        magnification=positive(attributes.get("magnification")),
-    )
+    return tuple(np.asarray(group[f"dim{number}"][()], dtype=float).ravel().tolist())
 
 
 def find_hyperspy(file: h5py.File) -> list[FoundImage]:
-    """Return the images of a HyperSpy file: ``data``, and ``axis-<n>`` groups with scale, unit and sense."""
-    found = []
-    for group in file["Experiments"].values():
-        data, axes = group["data"], [group[f"axis-{index}"].attrs for index in range(group["data"].ndim)]
-        if data.ndim not in (2, 3) or any(bool(axis.get("navigate", False)) for axis in axes[-2:]):
-            continue
-        rows, cols = axes[-2:]
-        units = [_text(axis.get("units")) for axis in (rows, cols)]
-        found.append(
-            FoundImage(
-                data=data,
-                axes="rc" if data.ndim == 2 else "frc",
-                title=group.name,
-                acquisition=_hyperspy_acquisition(group, pixel_size_nm(rows["scale"], cols["scale"], *units)),
-                tilts_deg=_hyperspy_tilts(axes[0]) if data.ndim == 3 else None,
-            )
-        )
-    return found
+    """Return the images of a HyperSpy file; spectra and spectrum images are left aside."""
+    groups = [group for group in file["Experiments"].values() if isinstance(group, h5py.Group) and "data" in group]
+    signals = HyperspyReader(file).read(lazy=_are_chunked([group["data"] for group in groups]))
+    return [_hyperspy_image(*found) for found in zip(groups, signals, strict=False) if _is_image(found[1])]
 
 
-def _hyperspy_tilts(axis: h5py.AttributeManager) -> tuple[float, ...] | None:
-    if nm_per(_text(axis.get("units"))) is not None or not _text(axis.get("units")).lower().startswith(("deg", "°")):
+def _is_image(signal: _Signal) -> bool:
+    axes = signal["axes"]
+    return len(axes) in (2, 3) and not any(axis.get("navigate", False) for axis in axes[-2:])
+
+
+def _hyperspy_image(group: h5py.Group, signal: _Signal) -> FoundImage:
+    """Read HyperSpy's names: kilovolts, degrees."""
+    instrument = signal["metadata"].get("Acquisition_instrument", {})
+    microscope = instrument.get("TEM") or instrument.get("SEM") or {}
+    stage = microscope.get("Stage", {})
+    return FoundImage(
+        data=signal["data"],
+        stored=group["data"],
+        title=group.name,
+        acquisition=Acquisition(
+            pixel_size_nm=_pixel_size_nm(*signal["axes"][-2:]),
+            voltage_kv=positive(microscope.get("beam_energy")),
+            magnification=positive(microscope.get("magnification")),
+            stage_tilt_deg=angle(stage.get("tilt_alpha", stage.get("tilt"))),
+        ),
+        tilts_deg=_hyperspy_tilts(signal["axes"][0]) if len(signal["axes"]) == 3 else None,
+    )
+
+
+def _hyperspy_tilts(axis: dict[str, Any]) -> tuple[float, ...] | None:
+    if not str(axis.get("units") or "").lower().startswith(_DEGREES):
         return None
     angles_deg = float(axis["offset"]) + float(axis["scale"]) * np.arange(int(axis["size"]))
     return tuple(angles_deg.tolist())
-
-
-def _hyperspy_acquisition(group: h5py.Group, size_nm: float | None) -> Acquisition:
-    """Read HyperSpy's names: kilovolts, degrees."""
-    instrument = group.get("metadata/Acquisition_instrument", default=None) or {}
-    microscope = next((instrument[name] for name in ("TEM", "SEM") if name in instrument), None)
-    attributes = dict(microscope.attrs) if microscope is not None else {}
-    stage = dict(microscope["Stage"].attrs) if microscope is not None and "Stage" in microscope else {}
-    return Acquisition(
-        pixel_size_nm=size_nm,
-        voltage_kv=positive(attributes.get("beam_energy")),
-        magnification=positive(attributes.get("magnification")),
-        stage_tilt_deg=angle(stage.get("tilt_alpha", stage.get("tilt"))),
-    )

@@ -1,7 +1,10 @@
 """MRC: image, stack or tilt series of cryo-EM and tomography programs.
 
-The header is read here and not by rosettasciio, which takes every file for little-endian, unsigned and, where the
-header knows no scale, for 1 nm a pixel. Which row comes first:
+The fields of the header, the types of pixels and Thermo Fisher's extended header are mrcfile's. Its reader is not used:
+it takes every byte for signed, knows no colours, believes a wrong machine stamp wherever the mode makes sense in both
+byte orders (mode 0), and maps the pixels into memory, where a file that gets shorter kills the process. Rosettasciio
+takes every file for little-endian, unsigned and, where the header knows no scale, for 1 nm a pixel.
+Which row comes first:
 
 ===========================  ==========================  =====================================================
 file                         first row in the file       decision here
@@ -31,48 +34,28 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from mrcfile.dtypes import HEADER_DTYPE
+from mrcfile.utils import dtype_from_mode
 
 from nanodefect_assets.domain.manifest import Acquisition
 from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.raw.grey import grey
 from nanodefect_assets.stores.raw.limits import MAX_PIXELS, check_dimensions, check_fits, frame_bytes
-from nanodefect_assets.stores.raw.mrc_extended import ExtendedHeader, read_extended
+from nanodefect_assets.stores.raw.mrc_extended import ExtendedHeader, byte_order_of, extra_numbers, read_extended
 from nanodefect_assets.stores.raw.opened import Opened, angle, read_blocks
 from nanodefect_assets.stores.raw.sidecars import Sidecars, read_sidecars
 from nanodefect_assets.stores.raw.tilts import choose_tilts
 from nanodefect_assets.stores.raw.units import pixel_size_nm
 
-HEADER_BYTES = 1024
+HEADER_BYTES = HEADER_DTYPE.itemsize
 _BYTE_ORDERS: tuple[Literal["<", ">"], ...] = ("<", ">")
+_IMOD_AT = 152
 _IMOD_STAMP = 1146047817
 _MRC2014 = 20140
+_REAL_MODES = {0, 1, 2, 6, 12}
 _COMPLEX_MODES = {3, 4}
 _RGB_MODE = 16
-_TYPES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2", _RGB_MODE: "u1"}
-_FIELDS = {
-    "size": ("3i4", 0),
-    "mode": ("i4", 12),
-    "sampling": ("3i4", 28),
-    "cell_angstrom": ("3f4", 40),
-    "axes": ("3i4", 64),
-    "n_extended": ("i4", 92),
-    "extended_type": ("S4", 104),
-    "version": ("i4", 108),
-    "n_ints": ("i2", 128),
-    "n_reals": ("i2", 130),
-    "imod_stamp": ("i4", 152),
-    "imod_flags": ("i4", 156),
-    "labels": ("S800", 224),
-}
-
-
-def header_type(byte_order: Literal["<", ">"]) -> np.dtype:
-    """Return the fields of the header that matter, for ``<`` or ``>``."""
-    names = list(_FIELDS)
-    formats = [np.dtype(_FIELDS[name][0]).newbyteorder(byte_order) for name in names]
-    offsets = [_FIELDS[name][1] for name in names]
-    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": HEADER_BYTES})
 
 
 @contextmanager
@@ -82,12 +65,11 @@ def open_mrc(path: Path) -> Iterator[Opened]:
         raw = file.read(HEADER_BYTES)
         check_fits(HEADER_BYTES, len(raw))
         header = _header_of(raw)
-        offset = HEADER_BYTES + int(header["n_extended"])
+        offset = HEADER_BYTES + int(header["nsymbt"])
         shape, dtype = _frame_type(header)
-        n_frames = int(header["size"][2])
+        n_frames = int(header["nz"])
         check_fits(frame_bytes((n_frames, *shape), dtype), path.stat().st_size - offset)
-        extended = read_extended(header, file, n_frames)
-        facts = _facts_of(path, header, dtype, extended)
+        facts = _facts_of(path, header, dtype, read_extended(header, file))
         blocks = partial(read_blocks, file, offset=offset, n_frames=n_frames, shape=shape, dtype=dtype)
         yield Opened(facts=facts, frames=lambda: map(grey, blocks()))
 
@@ -96,35 +78,44 @@ def looks_like_mrc(raw: bytes) -> bool:
     """Whether the first bytes of a file can be an MRC header: its stamp, or axes, mode and sizes that make sense."""
     if len(raw) < HEADER_BYTES:
         return False
-    return raw[208:211] == b"MAP" or any(
-        _is_plausible(np.frombuffer(raw, header_type(order))[0]) for order in _BYTE_ORDERS
-    )
+    return raw[208:211] == b"MAP" or any(_is_plausible(header) for header in _headers(raw))
+
+
+def _headers(raw: bytes) -> list[np.void]:
+    return [np.frombuffer(raw, HEADER_DTYPE.newbyteorder(order), count=1)[0] for order in _BYTE_ORDERS]
 
 
 def _header_of(raw: bytes) -> np.void:
-    """Read the header in the byte order in which it makes sense; machine stamps are often wrong."""
-    for byte_order in _BYTE_ORDERS:
-        header = np.frombuffer(raw, dtype=header_type(byte_order), count=1)[0]
-        if _is_plausible(header):
-            check_dimensions(*(int(n) for n in header["size"][::-1]))
-            return header
-    header = np.frombuffer(raw, dtype=header_type("<"), count=1)[0]
+    """Return the header in the byte order in which it makes sense; machine stamps are often wrong."""
+    header = next(filter(_is_plausible, _headers(raw)), None)
+    if header is not None:
+        check_dimensions(*_sizes(header)[::-1])
+        return header
+    header = _headers(raw)[0]
     raise Refusal(
         "damaged_header",
         expected="an MRC header with sizes above 0, a known mode and the axes x, y, z in this order",
-        got=f"sizes {header['size'].tolist()}, mode {header['mode']}, axes {header['axes'].tolist()}",
+        got=f"sizes {_sizes(header)}, mode {header['mode']}, axes {_axes(header)}",
         advice="Copy the file again; files with permuted axes must be written anew with columns along x.",
     )
 
 
+def _sizes(header: np.void) -> list[int]:
+    return [int(header[name]) for name in ("nx", "ny", "nz")]
+
+
+def _axes(header: np.void) -> list[int]:
+    return [int(header[name]) for name in ("mapc", "mapr", "maps")]
+
+
 def _is_plausible(header: np.void) -> bool:
-    sizes = [int(n) for n in header["size"]]
+    sizes = _sizes(header)
     return (
-        int(header["mode"]) in _TYPES.keys() | _COMPLEX_MODES
+        int(header["mode"]) in _REAL_MODES | _COMPLEX_MODES | {_RGB_MODE}
         and min(sizes) > 0
         and sizes[0] * sizes[1] <= MAX_PIXELS
-        and header["axes"].tolist() in ([1, 2, 3], [0, 0, 0])
-        and 0 <= int(header["n_extended"]) < 2**31
+        and _axes(header) in ([1, 2, 3], [0, 0, 0])
+        and 0 <= int(header["nsymbt"]) < 2**31
     )
 
 
@@ -141,24 +132,25 @@ def _frame_type(header: np.void) -> tuple[tuple[int, ...], np.dtype]:
             got=f"MRC mode {mode}: a Fourier transform",
             advice="Drop the image itself, not its transform.",
         )
-    n_cols, n_rows, _ = (int(n) for n in header["size"])
-    dtype = np.dtype(_TYPES[mode])
-    if mode == 0 and not _bytes_are_signed(header):
-        dtype = np.dtype("u1")
-    byte_order = "<" if header.dtype["mode"].str.startswith("<") else ">"
-    shape = (n_rows, n_cols, 3) if mode == _RGB_MODE else (n_rows, n_cols)
-    return shape, dtype.newbyteorder(byte_order)
+    n_cols, n_rows, _ = _sizes(header)
+    if mode == _RGB_MODE:
+        return (n_rows, n_cols, 3), np.dtype(np.uint8)
+    is_unsigned = mode == 0 and not _bytes_are_signed(header)
+    dtype = np.dtype(np.uint8) if is_unsigned else dtype_from_mode(mode)
+    return (n_rows, n_cols), dtype.newbyteorder(byte_order_of(header))
 
 
 def _bytes_are_signed(header: np.void) -> bool:
-    if int(header["imod_stamp"]) == _IMOD_STAMP:
-        return bool(int(header["imod_flags"]) & 1)
-    return int(header["version"]) >= _MRC2014
+    """Tell by IMOD's flags, which lie in words that mrcfile leaves nameless, or else by the version."""
+    stamp, flags = extra_numbers(header, "i4", at=_IMOD_AT)
+    if stamp == _IMOD_STAMP:
+        return bool(flags & 1)
+    return int(header["nversion"]) >= _MRC2014
 
 
 def _facts_of(path: Path, header: np.void, dtype: np.dtype, extended: ExtendedHeader) -> RawFacts:
     """Put together what header, extended header and the files beside it say."""
-    n_cols, n_rows, n_frames = (int(n) for n in header["size"])
+    n_cols, n_rows, n_frames = _sizes(header)
     sidecars = read_sidecars(path)
     tilts = choose_tilts(n_frames, beside=sidecars.tilts, own=extended.tilt_angles_deg, own_source="extended header")
     size_nm, notes = _pixel_size(header, extended, sidecars, (n_rows, n_cols))
@@ -184,7 +176,8 @@ def _pixel_size(
 
     A cell or a sampling of 0 is how programs say that they do not know.
     """
-    sampling, cell = header["sampling"][:2].astype(float), header["cell_angstrom"][:2].astype(float)
+    sampling = np.array([header["mx"], header["my"]], dtype=float)
+    cell = np.array([header["cella"]["x"], header["cella"]["y"]], dtype=float)
     scales = np.divide(cell, sampling, out=np.zeros(2), where=sampling != 0)
     from_header = pixel_size_nm(scales[1], scales[0], "angstrom")
     size_nm = from_header or extended.pixel_size_nm
@@ -205,7 +198,7 @@ def _pixel_size(
 
 def _label_axis(header: np.void) -> dict[str, float]:
     """Return the tilt axis that SerialEM writes into a label, if it does."""
-    text = bytes(header["labels"]).decode("latin-1")
+    text = header["label"].tobytes().decode("latin-1")
     match = re.search(r"Tilt axis (?:angle|rotation angle) = *(-?\d+\.?\d*)", text)
     axis_deg = angle(match[1]) if match else None
     return {} if axis_deg is None else {"tilt_axis_deg": axis_deg}

@@ -1,9 +1,10 @@
 """Extended headers of MRC files: what SerialEM and FEI's programs write about every frame."""
 
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 import numpy as np
+from mrcfile.dtypes import HEADER_DTYPE, get_ext_header_dtype
 
 from nanodefect_assets.stores.raw.limits import check_fits
 from nanodefect_assets.stores.raw.opened import angle, positive, times
@@ -15,16 +16,7 @@ _SERIALEM_BYTES = {1: 2, 2: 6, 4: 4, 8: 2, 16: 2, 32: 4}
 _OLD_FEI_BYTES = 131072
 _OLD_FEI = {"tilt": 0, "exposure": 32, "axis": 40, "pixel": 44, "magnification": 48}
 _OLD_FEI_STRIDE = 128
-_NEW_FEI = {
-    "voltage": 84,
-    "dose": 92,
-    "tilt": 100,
-    "axis": 140,
-    "pixel_x": 156,
-    "pixel_y": 164,
-    "magnification": 289,
-    "exposure": 419,
-}
+_SERIALEM_AT = 128
 _E_PER_M2_TO_NM2 = 1e-18
 
 
@@ -37,19 +29,33 @@ class ExtendedHeader:
     acquisition: dict[str, float] = field(default_factory=dict)
 
 
-def read_extended(header: np.void, file: BinaryIO, n_frames: int) -> ExtendedHeader:
-    """Read the extended header that follows the `header` of an MRC file of `n_frames` frames."""
-    n_bytes = int(header["n_extended"])
+def byte_order_of(header: np.void) -> Literal["<", ">"]:
+    """Return ``<`` or ``>``, as `header` was read."""
+    return "<" if header.dtype["mode"].str.startswith("<") else ">"
+
+
+def extra_numbers(header: np.void, kind: str, *, at: int) -> tuple[int, int]:
+    """Return two numbers of type `kind` from byte `at` of the header, where mrcfile has no names for IMOD's fields."""
+    dtype = np.dtype(f"{byte_order_of(header)}{kind}")
+    start = at - HEADER_DTYPE.fields["extra2"][1]
+    first, second = np.frombuffer(header["extra2"].tobytes(), dtype, count=2, offset=start)
+    return int(first), int(second)
+
+
+def read_extended(header: np.void, file: BinaryIO) -> ExtendedHeader:
+    """Read the extended header that follows the `header` of an MRC file."""
+    n_bytes, n_frames = int(header["nsymbt"]), int(header["nz"])
     if n_bytes == 0:
         return ExtendedHeader()
-    name = bytes(header["extended_type"])
-    byte_order = "<" if header.dtype["mode"].str.startswith("<") else ">"
-    if name in (b"FEI1", b"FEI2"):
-        return _new_fei(_take(file, n_bytes), byte_order, n_frames)
-    if name == b"SERI" or _has_serialem_layout(header):
-        return _serialem(_take(file, min(n_bytes, n_frames * int(header["n_ints"]))), header, byte_order, n_frames)
+    records = get_ext_header_dtype(bytes(header["exttyp"]), byte_order_of(header))
+    if records is not None:
+        return _new_fei(_take(file, n_bytes), records, n_frames)
+    stride, flags = extra_numbers(header, "i2", at=_SERIALEM_AT)
+    if bytes(header["exttyp"]) == b"SERI" or _is_serialem(stride, flags):
+        angles = _take(file, min(n_bytes, n_frames * max(stride, 0)))
+        return _serialem(angles, stride, flags, byte_order_of(header), n_frames)
     if n_bytes == _OLD_FEI_BYTES:
-        return _old_fei(_take(file, n_bytes), byte_order, n_frames)
+        return _old_fei(_take(file, n_bytes), byte_order_of(header), n_frames)
     return ExtendedHeader()
 
 
@@ -59,12 +65,9 @@ def _take(file: BinaryIO, n_bytes: int) -> bytes:
     return raw
 
 
-def _has_serialem_layout(header: np.void) -> bool:
+def _is_serialem(stride: int, flags: int) -> bool:
     """Whether the bytes per frame are the sum that SerialEM's flags ask for, as IMOD decides it."""
-    n_ints, flags = int(header["n_ints"]), int(header["n_reals"])
-    if not 0 < flags < 64:
-        return False
-    return n_ints == sum(size for flag, size in _SERIALEM_BYTES.items() if flags & flag)
+    return 0 < flags < 64 and stride == sum(size for flag, size in _SERIALEM_BYTES.items() if flags & flag)
 
 
 def _column(raw: bytes, kind: str, *, offset: int, stride: int, n: int) -> np.ndarray:
@@ -81,9 +84,8 @@ def _tilts(angles_deg: np.ndarray, n_frames: int) -> tuple[float, ...] | None:
     return tuple(angles_deg.tolist()) if is_plausible and n_frames > 0 else None
 
 
-def _serialem(raw: bytes, header: np.void, byte_order: str, n_frames: int) -> ExtendedHeader:
-    stride = int(header["n_ints"])
-    if not int(header["n_reals"]) & 1 or stride < 2:
+def _serialem(raw: bytes, stride: int, flags: int, byte_order: str, n_frames: int) -> ExtendedHeader:
+    if not flags & 1 or stride < 2:
         return ExtendedHeader()
     hundredths = _column(raw, f"{byte_order}i2", offset=0, stride=stride, n=n_frames)
     return ExtendedHeader(tilt_angles_deg=_tilts(np.round(hundredths / 100, 2), n_frames))
@@ -108,24 +110,26 @@ def _old_fei(raw: bytes, byte_order: str, n_frames: int) -> ExtendedHeader:
     )
 
 
-def _new_fei(raw: bytes, byte_order: str, n_frames: int) -> ExtendedHeader:
-    """Read Thermo Fisher's records FEI1 and FEI2: degrees, metres, volts, electrons per square metre."""
-    stride = int(np.frombuffer(raw[:4], f"{byte_order}i4")[0]) if len(raw) >= 4 else 0
-    if not max(_NEW_FEI.values()) + 8 <= stride <= len(raw):
+def _new_fei(raw: bytes, records: np.dtype, n_frames: int) -> ExtendedHeader:
+    """Read Thermo Fisher's records FEI1 and FEI2: degrees, metres, volts, electrons per square metre.
+
+    A record says its own size, which may be larger than the fields that mrcfile knows.
+    """
+    if len(raw) < records.itemsize:
         return ExtendedHeader()
-    columns = {
-        name: _column(raw, f"{byte_order}f8", offset=offset, stride=stride, n=n_frames)
-        for name, offset in _NEW_FEI.items()
-    }
-    first = {name: float(column[0]) for name, column in columns.items()}
+    stride = int(np.frombuffer(raw, records, count=1)["Metadata size"][0])
+    if not records.itemsize <= stride <= len(raw):
+        return ExtendedHeader()
+    every = np.ndarray((min(n_frames, len(raw) // stride),), records, buffer=raw, strides=(stride,))
+    first = every[0]
     stated = {
-        "voltage_kv": times(positive(first["voltage"]), 1e-3),
-        "dose_e_per_nm2": times(positive(first["dose"]), _E_PER_M2_TO_NM2),
-        "exposure_s": positive(first["exposure"]),
-        "magnification": positive(first["magnification"]),
+        "voltage_kv": times(positive(first["HT"]), 1e-3),
+        "dose_e_per_nm2": times(positive(first["Dose"]), _E_PER_M2_TO_NM2),
+        "exposure_s": positive(first["Integration time"]),
+        "magnification": positive(first["Magnification"]),
     }
     return ExtendedHeader(
-        tilt_angles_deg=_tilts(columns["tilt"], n_frames),
-        pixel_size_nm=pixel_size_nm(first["pixel_y"], first["pixel_x"], "m"),
+        tilt_angles_deg=_tilts(every["Alpha tilt"], n_frames),
+        pixel_size_nm=pixel_size_nm(first["Pixel size Y"], first["Pixel size X"], "m"),
         acquisition={name: value for name, value in stated.items() if value is not None},
     )

@@ -37,7 +37,7 @@ _OPENERS = {
 
 
 def probe_file(path: Path, modality: FileModality | None = None, *, row_order: RowOrder | None = None) -> RawFacts:
-    """Return what the header of a file says; no pixel is read.
+    """Return what the header of a file says; pixels are read only of SER files, whose reader cannot leave them out.
 
     Parameters
     ----------

@@ -27,21 +27,26 @@ def _mrc(path: Path, stack: np.ndarray) -> None:
 def _velox(path: Path, stack: np.ndarray) -> None:
     record = (
         '{"BinaryResult": {"PixelSize": {"width": "2.5e-10", "height": "2.5e-10"}, "PixelUnitX": "m",'
-        ' "PixelUnitY": "m", "Detector": "HAADF"}, "Optics": {"AccelerationVoltage": "200000"},'
+        ' "PixelUnitY": "m", "Detector": "HAADF"}, "Optics": {"AccelerationVoltage": "200000"}, "Detectors": {},'
+        ' "Scan": {"FrameTime": "1.5"}, "Acquisition": {"AcquisitionStartDatetime": {"DateTime": "0"}},'
         ' "Stage": {"AlphaTilt": "%r"}}'
     )
     texts = [(record % float(np.radians(10.0 * index))).encode().ljust(600, b"\0") for index in range(len(stack))]
     with h5py.File(path, "w") as file:
+        file.create_dataset("Version", data=[b'{"format": "Velox", "version": "11"}'])
         group = file.create_group("Data/Image/0123")
-        group["Data"] = np.moveaxis(stack, 0, -1)
+        group.create_dataset("Data", data=np.moveaxis(stack, 0, -1), chunks=(*stack.shape[1:], 1))
         group["Metadata"] = np.stack([np.frombuffer(text, np.uint8) for text in texts], axis=-1)
 
 
 def _hyperspy(path: Path, stack: np.ndarray) -> None:
     data = stack if len(stack) > 1 else stack[0]
     with h5py.File(path, "w") as file:
+        file.attrs.update({"file_format": "HyperSpy", "file_format_version": "3.3"})
         group = file.create_group("Experiments/image")
-        group["data"] = data
+        group.create_dataset("data", data=data, chunks=(1,) * (data.ndim - 2) + data.shape[-2:])
+        group.create_group("metadata")
+        group.create_group("original_metadata")
         for index in range(data.ndim):
             axis = group.create_group(f"axis-{index}").attrs
             is_frame = data.ndim == 3 and index == 0
@@ -66,31 +71,31 @@ def _dm_tag(version: int, name: str, kind: int, body: bytes) -> bytes:
     return struct.pack(">BH", kind, len(name)) + name.encode("latin-1") + size + body
 
 
-def _dm_value(version: int, name: str, value: object) -> bytes:
+def _dm_value(version: int, name: str, value: object, order: str) -> bytes:
     word = ">Q" if version == 4 else ">I"
     if isinstance(value, str):
-        info, raw = [20, 4, len(value)], value.encode("utf-16-le")
+        info, raw = [20, 4, len(value)], value.encode("utf-16-le" if order == "<" else "utf-16-be")
     elif isinstance(value, np.ndarray):
-        info, raw = [20, 4, value.size], value.astype("<u2").tobytes()
+        info, raw = [20, 4, value.size], value.astype(f"{order}u2").tobytes()
     elif isinstance(value, float):
-        info, raw = [7], struct.pack("<d", value)
+        info, raw = [7], struct.pack(f"{order}d", value)
     else:
-        info, raw = [5], struct.pack("<I", value)
+        info, raw = [5], struct.pack(f"{order}I", value)
     numbers = b"".join(struct.pack(word, number) for number in [len(info), *info])
     return _dm_tag(version, name, 21, b"%%%%" + numbers + raw)
 
 
-def _dm_group(version: int, tree: dict) -> bytes:
+def _dm_group(version: int, tree: dict, order: str) -> bytes:
     tags = [
-        _dm_tag(version, name.lstrip("0123456789"), 20, _dm_group(version, value))
+        _dm_tag(version, name.lstrip("0123456789"), 20, _dm_group(version, value, order))
         if isinstance(value, dict)
-        else _dm_value(version, name.lstrip("0123456789"), value)
+        else _dm_value(version, name.lstrip("0123456789"), value, order)
         for name, value in tree.items()
     ]
     return b"\1\0" + struct.pack(">Q" if version == 4 else ">I", len(tags)) + b"".join(tags)
 
 
-def _digitalmicrograph(path: Path, stack: np.ndarray) -> None:
+def _digitalmicrograph(path: Path, stack: np.ndarray, order: str = "<") -> None:
     """Write a thumbnail and the image, as DigitalMicrograph does; names that are numbers stand for no name."""
     version = int(path.suffix[-1])
     sizes = stack.shape[::-1] if len(stack) > 1 else stack.shape[:0:-1]
@@ -111,8 +116,8 @@ def _digitalmicrograph(path: Path, stack: np.ndarray) -> None:
     }
     thumbnail = {"ImageData": {**image["ImageData"], "Data": stack[0], "Dimensions": {"0": 9, "1": 6}}, "ImageTags": {}}
     tree = {"ImageList": {"0": thumbnail, "1": image}, "Thumbnails": {"0": {"ImageIndex": 0}}}
-    body = _dm_group(version, tree)
-    path.write_bytes(struct.pack(">IQI" if version == 4 else ">III", version, len(body), 1) + body)
+    body = _dm_group(version, tree, order)
+    path.write_bytes(struct.pack(">IQI" if version == 4 else ">III", version, len(body), order == "<") + body)
 
 
 def _emd(path: Path, stack: np.ndarray) -> None:
@@ -132,7 +137,7 @@ def _picture(path: Path, stack: np.ndarray) -> None:
     Image.fromarray(stack[0].astype(np.uint8)).save(path)
 
 
-WRITERS: dict[str, Callable[[Path, np.ndarray], None]] = {
+WRITERS: dict[str, Callable[..., None]] = {
     "a.tif": _tiff,
     "a.mrc": _mrc,
     "a.dm3": _digitalmicrograph,
@@ -154,10 +159,10 @@ def stack() -> np.ndarray:
 
 @pytest.fixture
 def write(tmp_path: Path, stack: np.ndarray) -> Callable[..., Path]:
-    """Return the function that writes a file of a name in `WRITERS`: of the first frame, or of `frames` of them."""
+    """Return the function that writes a file of a name in `WRITERS`: of the first frames of `stack`, or of `pixels`."""
 
-    def write_sample(name: str, frames: int = 1) -> Path:
-        WRITERS[name](tmp_path / name, stack[:frames])
+    def write_sample(name: str, frames: int = 1, pixels: np.ndarray | None = None, **how: str) -> Path:
+        WRITERS[name](tmp_path / name, stack[:frames] if pixels is None else pixels, **how)
         return tmp_path / name
 
     return write_sample

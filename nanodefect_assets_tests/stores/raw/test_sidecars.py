@@ -145,11 +145,12 @@ def test_real_mdocs_of_frames_at_one_tilt(native_formats, tmp_path):
 
 
 def _emi(mode, camera=True):
-    entries = {"Mode": mode, "High tension": 200, "Magnification": 5500, "Stage A": 12.5}
-    labels = "".join(f"<Data><Label>{k}</Label><Value>{v}</Value><Unit></Unit></Data>" for k, v in entries.items())
-    acquired = "<CameraNamePath>BM-Ceta</CameraNamePath><DwellTimePath>0.05</DwellTimePath>" if camera else ""
-    text = f"<ObjectInfo><ExperimentalDescription>{labels}</ExperimentalDescription>{acquired}</ObjectInfo>"
-    return b"JK\0\2" + bytes(100) + text.encode()
+    entries = [("Mode", mode, ""), ("High tension", 200, "kV"), ("Magnification", 5500, "x"), ("Stage A", 12.5, "deg")]
+    labels = "".join(f"<Data><Label>{k}</Label><Value>{v}</Value><Unit>{unit}</Unit></Data>" for k, v, unit in entries)
+    described = f"<ExperimentalDescription><Root>{labels}</Root></ExperimentalDescription>"
+    name = "<CameraNamePath>BM-Ceta</CameraNamePath>" if camera else ""
+    acquired = f"<AcquireInfo><DwellTimePath>0.05</DwellTimePath>{name}</AcquireInfo>"
+    return b"JK\0\2" + bytes(100) + f"<ObjectInfo>{described}{acquired}</ObjectInfo>".encode()
 
 
 def test_emi_beside_a_series_tells_how_it_was_taken(write):
