@@ -2,6 +2,9 @@
 
 import dagster as dg
 
+from nanodefect_assets.defs.atoms.atomic_model import atomic_model
+from nanodefect_assets.defs.atoms.grains import grains
+from nanodefect_assets.defs.atoms.order import order
 from nanodefect_assets.defs.correcting import corrected
 from nanodefect_assets.defs.hrtem.mask_scores import mask_scores
 from nanodefect_assets.defs.hrtem.particles import particles
@@ -33,6 +36,9 @@ ASSETS = (
     segmentation,
     mask_scores,
     particles,
+    atomic_model,
+    order,
+    grains,
     size_distribution,
     warehouse,
 )

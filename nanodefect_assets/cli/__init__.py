@@ -1,6 +1,7 @@
 """The few verbs that Dagster's own command line lacks."""
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -10,6 +11,7 @@ from nanodefect_assets.domain.refusal import Refusal
 if TYPE_CHECKING:
     from nanodefect_assets.stores.home import Home
 
+_MATERIALS = ("Au", "Pd", "CdSe")
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -61,7 +63,7 @@ def new_batch(folder: Path, batch: str | None, only_print: bool) -> None:
         raise click.ClickException(
             f"{path} is there already, and is never overwritten. See it new with --print."
         ) from error
-    click.echo(f"Wrote {path}. Read it, fill in what it asks for, then: nanodefect ingest {folder}")
+    click.echo(f"Wrote {path}. Read it, fill in what it asks for, then: nanodefect ingest {quote(str(folder))}")
 
 
 @main.command()
@@ -153,6 +155,29 @@ def ui(home: "Home", host: str, port: int, mlflow_port: int) -> None:
     from nanodefect_assets.cli.servers import run_servers
 
     run_servers(home, host, port, mlflow_port)
+
+
+@main.command()
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Folder to write into, else landing.")
+@click.option("--material", "materials", type=click.Choice(_MATERIALS), multiple=True, help="May be repeated.")
+@click.option(
+    "--kind",
+    "kinds",
+    type=click.Choice(["hrtem", "hrstem", "tilt_series", "coordinates"]),
+    multiple=True,
+    help="What each batch holds; may be repeated.",
+)
+@click.option("--aliquot", "growth_times", multiple=True, help="Growth time such as '8 h'; may be repeated.")
+@click.option("--micrographs", "n_micrographs", type=int, help="Micrographs of each kind in each aliquot.")
+@click.option("--seed", type=int, help="The same seed gives the same bytes.")
+@click.option("--prefix", help="How the ids of the batches begin.")
+@click.pass_obj
+def simulate(home: "Home", out: Path | None, **more: object) -> None:
+    """Write simulated batches, marked as such, in the formats of microscopes: one for each material."""
+    from nanodefect_assets.cli.simulate import write_simulated
+
+    chosen = {key: value for key, value in more.items() if value}
+    write_simulated(home.prepare().landing if out is None else out, chosen)
 
 
 @main.command()

@@ -23,6 +23,8 @@ def correct(
     from nanodefect_assets.defs.instance import open_instance
     from nanodefect_assets.stores.corrections import add_correction, renamed_source, unfinished_renames
 
+    if kind == "calibration" and target is not None and value is not None:
+        _say_what_changes(home, batch, target, value)
     entry = add_correction(home, batch, kind=kind, reason=reason, author=author, target=target, value=value, mask=mask)
     say(f"Correction {entry.number} of {batch}: {kind} {target or ''} {value or ''}".rstrip())
     with open_instance(home) as instance:
@@ -36,3 +38,13 @@ def correct(
         say(f"FAILED {line}")
     if trouble:
         raise click.ClickException("The correction is recorded, but not everything could be made again; see above.")
+
+
+def _say_what_changes(home: Home, batch: str, target: str, value: str) -> None:
+    """Tell the pixel sizes that go and the one that comes; a slip by a factor of ten is easily made."""
+    from nanodefect_assets.stores.corrections import files_about
+
+    found = (file.acquisition.pixel_size_nm for file in files_about(home, batch, target))
+    sizes = sorted({size for size in found if size is not None})
+    if sizes:
+        say(f"Pixel size of {target}: {', '.join(f'{size:g}' for size in sizes)} nm becomes {value} nm")

@@ -7,6 +7,7 @@ import click
 from nanodefect_assets.cli.query import print_rows
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.home import Home
+from nanodefect_assets.stores.warehouse import run_query
 
 SIZES_QUERY = """
 SELECT synthesis_batch, aliquot_label AS aliquot, n_micrographs, n_particles, n_edge,
@@ -16,6 +17,13 @@ FROM aliquot_sizes
 WHERE synthesis_batch IN ({batches})
 ORDER BY synthesis_batch, aliquot_time
 """
+
+ASIDE_QUERY = """
+SELECT asset, reason, count(*) AS n FROM refused
+WHERE synthesis_batch = '{batch}' AND asset <> 'samples/intake' GROUP BY ALL ORDER BY ALL
+"""
+
+QUALITY_QUERY = "SELECT sample, dice FROM sample_mask_quality WHERE sample LIKE '{batch}/%' ORDER BY sample"
 
 
 def ingest_folders(home: Home, folders: tuple[Path, ...]) -> None:
@@ -42,6 +50,7 @@ def ingest_folders(home: Home, folders: tuple[Path, ...]) -> None:
             if done.manifest is not None:
                 batches.append(done.manifest.batch)
                 _say_what_came(home, done.manifest.batch, len(done.made))
+                _say_what_to_doubt(home, done.manifest.batch, done.doubts)
     if batches:
         print_rows(home, SIZES_QUERY.format(batches=", ".join(f"'{batch}'" for batch in batches)))
     if n_failed:
@@ -56,9 +65,20 @@ def _say_what_came(home: Home, batch: str, n_made: int) -> None:
     manifest = current_manifest(home, batch)
     if manifest is None:
         return
-    say(f"{batch} {manifest.revision}: {len(manifest.files)} files accepted, {n_made} samples made")
+    made = f"{n_made} samples made" if n_made else "nothing new, so nothing was made again"
+    say(f"{batch} {manifest.revision}: {len(manifest.files)} files accepted, {made}")
     for file in manifest.refused:
         say(f"  refused {file.path}: expected {file.expected}, got {file.got}. {file.advice}")
+
+
+def _say_what_to_doubt(home: Home, batch: str, doubts: tuple[str, ...]) -> None:
+    """Name the checks that did not pass, what was set aside after intake, and how well masks fit expert labels."""
+    for doubt in doubts:
+        say(f"  CHECK did not pass: {doubt}")
+    for row in run_query(home, ASIDE_QUERY.format(batch=batch)).to_pylist():
+        say(f"  set aside by {row['asset']}: {row['n']} ({row['reason']}); see the table refused")
+    for row in run_query(home, QUALITY_QUERY.format(batch=batch)).to_pylist():
+        say(f"  masks of {row['sample']} against expert labels: Dice {row['dice']:.3f}")
 
 
 def say(line: str) -> None:

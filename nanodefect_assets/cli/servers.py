@@ -21,6 +21,9 @@ load_from:
       location_name: nanodefect_assets
 """
 _GRACE_S = 20
+_THREAD_VARIABLES = ("NANODEFECT_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_RUNS_AT_ONCE = 2
+"""As in dagster.yaml; each run has its share of the cores, for its own threads and for those of BLAS and numba."""
 
 
 def run_servers(home: Home, host: str, port: int, mlflow_port: int) -> None:
@@ -35,8 +38,9 @@ def run_servers(home: Home, host: str, port: int, mlflow_port: int) -> None:
         end_dead_runs(instance, home)
     if home.mlflow_database is not None:
         prepare_database(home)
+    threads = str(max(1, len(os.sched_getaffinity(0)) // _RUNS_AT_ONCE))
     environment = {
-        "NANODEFECT_THREADS": str(max(1, len(os.sched_getaffinity(0)) // 2)),
+        **dict.fromkeys(_THREAD_VARIABLES, threads),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # Jobs of MLflow for language models: half a dozen processes that nothing here needs.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

@@ -5,10 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.stores.home import Home
 
 if TYPE_CHECKING:
     from dagster import RunsFilter
+
+SIZES = AssetName(group="population", noun="size_distribution")
 
 
 def show_status(home: Home) -> None:
@@ -17,6 +21,7 @@ def show_status(home: Home) -> None:
     from nanodefect_assets.defs.instance import open_instance
     from nanodefect_assets.defs.reaper import end_dead_runs
     from nanodefect_assets.stores.corrections import manifest_in_force
+    from nanodefect_assets.stores.generations import is_up_to_date
     from nanodefect_assets.stores.revisions import accepted_batches
 
     click.echo(f"Home       {home.root}")
@@ -31,11 +36,10 @@ def show_status(home: Home) -> None:
         if manifest is None:
             continue
         missing = unfinished_cells(home, manifest)
-        state = (
-            f"{len(missing)} to be made: {', '.join(str(place.aliquot) for place in missing)}"
-            if missing
-            else "finished"
-        )
+        is_summed_up = is_up_to_date(home, SIZES, Place(batch=batch)) or not manifest.cells()
+        state = "finished" if is_summed_up else "statistics to be made"
+        if missing:
+            state = f"{len(missing)} to be made: {', '.join(str(place.aliquot) for place in missing)}"
         click.echo(
             f"  {batch} {manifest.revision}: {len(manifest.files)} files, {len(manifest.refused)} refused, "
             f"{len(manifest.cells())} samples, {state}"
@@ -43,7 +47,8 @@ def show_status(home: Home) -> None:
     waiting = sorted(path.name for path in home.landing.iterdir() if path.is_dir() and path.name not in batches)
     click.echo(f"Landing    {len(waiting)} folders not accepted{': ' if waiting else ''}{', '.join(waiting)}")
     refused = sorted(home.quarantine.glob("*/*/reason.json"))
-    click.echo(f"Quarantine {len(refused)} refusals{', the last: ' if refused else ''}{refused[-1] if refused else ''}")
+    last = f", the last: {refused[-1]}" if refused else ""
+    click.echo(f"Quarantine {len(refused)} drops with refusals{last}")
     if home.warehouse.exists():
         age = datetime.now(UTC) - datetime.fromtimestamp(home.warehouse.stat().st_mtime, UTC)
         click.echo(f"Warehouse  {home.warehouse}, published {str(age).split('.')[0]} ago")

@@ -15,7 +15,7 @@ LAST_ASSETS = (
     AssetName(group="hrtem", noun="particles"),
     AssetName(group="hrtem", noun="mask_scores"),
     AssetName(group="samples", noun="tilt_series"),
-    AssetName(group="samples", noun="coordinates"),
+    AssetName(group="atoms", noun="grains"),
 )
 """The ends of the per-sample graph: what a sample that is finished has."""
 
@@ -45,18 +45,19 @@ def unfinished_cells(home: Home, manifest: Manifest) -> tuple[Place, ...]:
     return tuple(place for place in manifest.cells() if not _is_finished(home, manifest, place))
 
 
-def cells_to_make(instance: dg.DagsterInstance, home: Home, manifest: Manifest) -> tuple[Place, ...]:
-    """Return the samples of a batch that are unfinished, or that Dagster does not know to be made.
+def made_samples(instance: dg.DagsterInstance) -> frozenset[str]:
+    """Return the partition keys of the samples that Dagster knows to be made to their ends."""
+    known = [instance.get_materialized_partitions(dg.AssetKey([last.group, last.noun])) for last in LAST_ASSETS]
+    return frozenset.intersection(*map(frozenset, known))
+
+
+def cells_to_make(known: frozenset[str], home: Home, manifest: Manifest) -> tuple[Place, ...]:
+    """Return the samples of a batch that are unfinished, or that are not among those `known` to Dagster to be made.
 
     A run killed between the two leaves a whole result in the home that no page of Dagster shows.
     """
-    known = [instance.get_materialized_partitions(dg.AssetKey([last.group, last.noun])) for last in LAST_ASSETS]
     unfinished = set(unfinished_cells(home, manifest))
-    return tuple(
-        place
-        for place in manifest.cells()
-        if place in unfinished or not all(str(sample_key(place)) in partitions for partitions in known)
-    )
+    return tuple(place for place in manifest.cells() if place in unfinished or str(sample_key(place)) not in known)
 
 
 def _is_finished(home: Home, manifest: Manifest, place: Place) -> bool:

@@ -6,6 +6,7 @@ sampled counts as missing, and it knows no checks.
 
 import dagster as dg
 
+_LONGEST_WAIT = "*/15 * * * *"
 _none_is_being_made = ~dg.AutomationCondition.in_progress() & ~dg.AutomationCondition.any_deps_in_progress()
 
 when_inputs_pass = (
@@ -19,9 +20,12 @@ when_inputs_settle = (
     dg.AutomationCondition.any_deps_match(dg.AutomationCondition.newly_updated())
     .since(dg.AutomationCondition.newly_requested())
     .with_label("an input changed since this was asked for")
-    & _none_is_being_made
-).with_label("when inputs have changed and none is being made")
+    & ~dg.AutomationCondition.in_progress()
+    & (~dg.AutomationCondition.any_deps_in_progress() | dg.AutomationCondition.cron_tick_passed(_LONGEST_WAIT))
+).with_label("when inputs have changed and none is being made, or every quarter of an hour")
 """For assets that gather many cells: they leave out a cell that failed, and say so, rather than wait for it.
+
+They gather once for a burst of changes, and a long backlog or a run that never ends does not keep them from it.
 
 An input counts as dealt with only once it was asked for after it changed. With `since_last_handled`, which also counts
 the moment when the gathering asset was finished, an input finished between its reading and its end would be forgotten.

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from nanodefect_assets.defs.cells import cells_to_make
+from nanodefect_assets.defs.cells import cells_to_make, made_samples
 from nanodefect_assets.defs.jobs import ACCEPT_BATCH, PUBLISH, accept_batch, make_sample, publish_warehouse
 from nanodefect_assets.defs.partitions import register_batch, register_places, sample_key
+from nanodefect_assets.defs.sensors import busy_samples
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.home import Home
 
@@ -19,18 +20,25 @@ from nanodefect_assets.stores.home import Home
     description="Takes in files of corrections, and asks for what depends on a new correction.",
 )
 def corrected(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Ask for the samples of each batch that has new corrections, and for the tables."""
+    """Ask for the samples of each batch that has new corrections, and for the tables.
+
+    A batch waits while a run is at work on it that may have begun before the correction.
+    """
     from nanodefect_assets.stores.corrections import count_corrections, unfinished_renames
 
     home = Home.of_environment().prepare()
     before: dict[str, dict[str, str]] = json.loads(context.cursor or "{}")
     seen = _take_in_landed(context, home, before.get("landed", {}))
     counts = {batch: str(n) for batch, n in count_corrections(home).items()}
-    changed = [batch for batch, n in counts.items() if before.get("counts", {}).get(batch, "0") != n]
+    handled = before.get("counts", {})
+    busy = {key.split("|")[-1] for key in busy_samples(context.instance)}
+    new = [batch for batch, n in counts.items() if handled.get(batch, "0") != n]
+    changed = [batch for batch in new if batch not in busy]
     requests = [request for batch in changed for request in _samples_of(context.instance, home, batch)]
     requests += [_rename_request(context.instance, home, *ids) for ids in unfinished_renames(home).items()]
     if changed:
         requests.append(dg.RunRequest(job_name=PUBLISH))
+    counts |= {batch: handled.get(batch, "0") for batch in new if batch in busy}
     return dg.SensorResult(run_requests=requests, cursor=json.dumps({"landed": seen, "counts": counts}))
 
 
@@ -77,7 +85,7 @@ def _samples_of(instance: dg.DagsterInstance, home: Home, batch: str) -> Iterato
     manifest = manifest_in_force(home, batch)
     if manifest is None:
         return
-    cells = cells_to_make(instance, home, manifest)
+    cells = cells_to_make(made_samples(instance), home, manifest)
     register_places(instance, cells)
     for place in cells:
         yield dg.RunRequest(job_name=make_sample.name, partition_key=sample_key(place))

@@ -1,13 +1,13 @@
 """Taking in a batch without a running user interface: the same jobs that the sensors ask for, one after the other."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from nanodefect_assets.defs.cells import cells_to_make
+from nanodefect_assets.defs.cells import cells_to_make, made_samples
 from nanodefect_assets.defs.jobs import ACCEPT_BATCH, MAKE_SAMPLE, PUBLISH, SUMMARISE_BATCH
 from nanodefect_assets.defs.partitions import register_batch, register_places, sample_key
 from nanodefect_assets.defs.sensors import INGEST_TAG, landing_tags
@@ -29,12 +29,15 @@ class Ingested:
         Samples that were made now, and samples whose run failed.
     trouble : tuple of str
         What failed, in words.
+    doubts : tuple of str
+        Checks that did not pass.
     """
 
     manifest: Manifest | None
     made: tuple[Place, ...] = ()
     failed: tuple[Place, ...] = ()
     trouble: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def ingest_batch(
@@ -54,7 +57,8 @@ def ingest_batch(
     result = _run(definitions, instance, ACCEPT_BATCH, spec.batch, source=folder, tags=landing_tags(home, folder))
     if not result.success:
         return Ingested(manifest=None, trouble=_failures(result))
-    return make_batch(definitions, instance, home, spec.batch, say)
+    made = make_batch(definitions, instance, home, spec.batch, say)
+    return replace(made, doubts=(*_doubts(result), *made.doubts))
 
 
 def make_batch(
@@ -66,20 +70,22 @@ def make_batch(
     manifest = manifest_in_force(home, batch)
     if manifest is None:
         raise RuntimeError(f"Expected an accepted revision of {batch}. Got none.")
-    cells = cells_to_make(instance, home, manifest)
+    cells = cells_to_make(made_samples(instance), home, manifest)
     register_places(instance, (Place(batch=batch), *cells))
-    failed, trouble = [], []
+    failed, trouble, doubts = [], [], []
     for n, place in enumerate(cells):
         say(f"Sample {n + 1} of {len(cells)}: {place.sample}")
         result = _run(definitions, instance, MAKE_SAMPLE, sample_key(place))
+        doubts += [f"{place.sample}: {doubt}" for doubt in _doubts(result)]
         if not result.success:
             failed.append(place)
             trouble += _failures(result)
     for job, key in ((SUMMARISE_BATCH, batch), (PUBLISH, None)):
         result = _run(definitions, instance, job, key)
         trouble += _failures(result)
+        doubts += _doubts(result)
     made = tuple(place for place in cells if place not in failed)
-    return Ingested(manifest=manifest, made=made, failed=tuple(failed), trouble=tuple(trouble))
+    return Ingested(manifest=manifest, made=made, failed=tuple(failed), trouble=tuple(trouble), doubts=tuple(doubts))
 
 
 def _run(
@@ -99,6 +105,12 @@ def _run(
     return definitions.resolve_job_def(job).execute_in_process(
         instance=instance, partition_key=partition_key, run_config=config, tags=tags, raise_on_error=False
     )
+
+
+def _doubts(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:
+    """Return the checks of a run that did not pass."""
+    found = result.get_asset_check_evaluations()
+    return tuple(f"{check.asset_key.to_user_string()} {check.check_name}" for check in found if not check.passed)
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:

@@ -17,6 +17,9 @@ per_sample = dg.AssetSelection.assets(
     ["hrtem", "segmentation"],
     ["hrtem", "mask_scores"],
     ["hrtem", "particles"],
+    ["atoms", "atomic_model"],
+    ["atoms", "order"],
+    ["atoms", "grains"],
 )
 
 accept_batch = dg.define_asset_job(

@@ -20,7 +20,7 @@ _ACTIVE = [
     DagsterRunStatus.CANCELING,
 ]
 _PATIENCE = timedelta(minutes=3)
-"""How long a run may take to tell which process works on it."""
+"""How long a run that was taken from the queue may take to tell which process works on it."""
 
 
 def end_dead_runs(instance: dg.DagsterInstance, home: Home) -> list[str]:
@@ -48,7 +48,7 @@ def _is_alive(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     tag = _process_tag(instance, record.dagster_run)
     if tag is not None:
         return ProcessIdentity.of_text(tag).is_alive()
-    begun = record.create_timestamp
+    begun = max(record.create_timestamp, record.update_timestamp)  # waiting in the queue is no part of it
     if begun.timestamp() < psutil.boot_time():
         return False
     pid = _pid_of_events(instance, record.dagster_run.run_id)

@@ -1,21 +1,26 @@
 """What happens every night."""
 
+from hashlib import sha256
 from importlib.metadata import version
 
 import dagster as dg
-from dagster import RunsFilter
+from dagster import DagsterRunStatus, RunsFilter
 
-from nanodefect_assets.defs.cells import cells_to_make
+from nanodefect_assets.defs.cells import cells_to_make, made_samples, sample_manifest
 from nanodefect_assets.defs.jobs import make_sample
 from nanodefect_assets.defs.partitions import register_places, sample_key
 from nanodefect_assets.defs.resources import HomeResource
 from nanodefect_assets.defs.sensors import busy_samples
 from nanodefect_assets.domain.keys import Place
+from nanodefect_assets.domain.manifest import Manifest
 from nanodefect_assets.stores.home import Home
+from nanodefect_assets.stores.manifests import write_sample_manifest
 
 MAX_TRIES = 3
 RECONCILE_TAG = "nanodefect/reconcile"
-"""Tag of a run asked for at night: sample, revision and version of this package."""
+"""Tag of a run asked for at night: sample, what it is to be made from, and version of this package."""
+
+_FAILED = [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 
 
 @dg.schedule(
@@ -25,30 +30,31 @@ RECONCILE_TAG = "nanodefect/reconcile"
     description="Asks for samples that manifests say should exist and that were not made.",
 )
 def nightly(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest]:
-    """Ask for missing samples, each a bounded number of times for one revision and one version of the code."""
+    """Ask for missing samples, each until it failed too often, for what it is made from and one version."""
     from nanodefect_assets.stores.corrections import manifest_in_force
     from nanodefect_assets.stores.revisions import accepted_batches
 
     home = Home.of_environment().prepare()
-    busy = busy_samples(context.instance)
+    busy, known = busy_samples(context.instance), made_samples(context.instance)
     requests = []
     for batch in accepted_batches(home):
         manifest = manifest_in_force(home, batch)
         if manifest is None:
             continue
-        missing = cells_to_make(context.instance, home, manifest)
+        missing = cells_to_make(known, home, manifest)
         idle = [place for place in missing if str(sample_key(place)) not in busy]
-        requests += [_request(context.instance, place, manifest.revision) for place in idle]
+        requests += [_request(context.instance, manifest, place) for place in idle]
     return [request for request in requests if request is not None]
 
 
-def _request(instance: dg.DagsterInstance, place: Place, revision: str) -> dg.RunRequest | None:
-    tag = f"{place.sample}:{revision}:{version('nanodefect-assets')}"
-    tries = instance.get_runs_count(RunsFilter(tags={RECONCILE_TAG: tag}))
-    if tries >= MAX_TRIES:
+def _request(instance: dg.DagsterInstance, manifest: Manifest, place: Place) -> dg.RunRequest | None:
+    wanted = write_sample_manifest(sample_manifest(manifest, str(place.aliquot)))
+    tag = f"{place.sample}:{sha256(wanted.encode()).hexdigest()[:12]}:{version('nanodefect-assets')}"
+    failures = instance.get_runs_count(RunsFilter(tags={RECONCILE_TAG: tag}, statuses=_FAILED))
+    if failures >= MAX_TRIES:
         return None
     register_places(instance, (place,))
-    return dg.RunRequest(run_key=f"{tag}:{tries + 1}", partition_key=sample_key(place), tags={RECONCILE_TAG: tag})
+    return dg.RunRequest(partition_key=sample_key(place), tags={RECONCILE_TAG: tag})
 
 
 @dg.op(description="Remove generations that nothing needs, by the rule of `prune_generations`.")

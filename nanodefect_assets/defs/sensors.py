@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster import DagsterRunStatus, RunsFilter
 
-from nanodefect_assets.defs.cells import cells_to_make
+from nanodefect_assets.defs.cells import cells_to_make, made_samples
 from nanodefect_assets.defs.jobs import accept_batch, make_sample
 from nanodefect_assets.defs.partitions import register_places, sample_key, synthesis_batch
 from nanodefect_assets.defs.reaper import end_dead_runs
@@ -142,13 +142,16 @@ def _tags(name: str, seen: "Survey") -> dict[str, str]:
 def _intake_request(instance: dg.DagsterInstance, name: str, seen: "Survey") -> dg.RunRequest | None:
     """Return the request for a batch as it lies there; None if it was or is being dealt with, or failed too often.
 
-    Only the runs since the folder last changed count, so that an earlier state, put back, is taken in again. What
-    failed or was refused is tried again by another version of this package.
+    One intake of a batch is at work at a time. Only the runs since the folder last changed count, so that an earlier
+    state, put back, is taken in again. What failed or was refused is tried again by another version of this package;
+    what a person cancelled is not.
     """
     tags = _tags(name, seen)
     newest_first = instance.get_runs(RunsFilter(tags={LANDING_TAG: name}), limit=MAX_ATTEMPTS)
+    if any(run.status in _UNFINISHED for run in newest_first):
+        return None
     of_state = list(takewhile(lambda run: run.tags.get(STATE_TAG) == tags[STATE_TAG], newest_first))
-    if any(run.status in (*_UNFINISHED, DagsterRunStatus.SUCCESS) for run in of_state):
+    if any(run.status in (DagsterRunStatus.SUCCESS, DagsterRunStatus.CANCELED) for run in of_state):
         return None
     failed = [run for run in of_state if run.tags.get(_VERSION_TAG) == tags[_VERSION_TAG]]
     if len(failed) >= MAX_ATTEMPTS or any(REFUSED_TAG in run.tags for run in failed):
@@ -209,7 +212,8 @@ def _cells_of(instance: dg.DagsterInstance, home: Home, batches: list[str]) -> l
     from nanodefect_assets.stores.corrections import manifest_in_force
 
     manifests = (manifest_in_force(home, batch) for batch in batches)
-    cells = [place for manifest in manifests if manifest for place in cells_to_make(instance, home, manifest)]
+    known = made_samples(instance)
+    cells = [place for manifest in manifests if manifest for place in cells_to_make(known, home, manifest)]
     register_places(instance, tuple(cells))
     return cells
 
@@ -218,7 +222,6 @@ def _cells_of(instance: dg.DagsterInstance, home: Home, batches: list[str]) -> l
     minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Ends runs whose process was killed or whose machine was restarted.",
-    job=accept_batch,
 )
 def dead_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """End the runs whose process is gone."""

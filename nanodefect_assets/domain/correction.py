@@ -66,12 +66,14 @@ class Correction(BaseModel):
 
     def among(self, files: Iterable[ManifestFile]) -> tuple[ManifestFile, ...]:
         """Return the files that the entry is about: the one of that very path, else those that fit it as a pattern."""
-        target = self.target
-        if target is None:
-            return ()
-        files = tuple(files)
-        named = tuple(file for file in files if file.path == target)
-        return named or tuple(file for file in files if matches(target, file.path))
+        return () if self.target is None else files_named(files, self.target)
+
+
+def files_named(files: Iterable[ManifestFile], target: str) -> tuple[ManifestFile, ...]:
+    """Return the file of the path `target`; without one, those that fit it as a pattern."""
+    files = tuple(files)
+    named = tuple(file for file in files if file.path == target)
+    return named or tuple(file for file in files if matches(target, file.path))
 
 
 class CorrectionLine(BaseModel):

@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Bool, Float
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from nanodefect_assets.domain.atom_order import TEMPLATES, AtomOrder
@@ -40,12 +42,12 @@ def plot_order_slices(order: AtomOrder, *, n_slices: int = 8, n_cols: int = 4) -
     n_rows = -(-n_slices // n_cols)
     figure = Figure(figsize=(2.2 * min(n_cols, n_slices), 2.3 * n_rows + 0.3), layout="constrained")
     panels = figure.subplots(n_rows, min(n_cols, n_slices), squeeze=False, sharex=True, sharey=True).ravel()
-    points = None
     for axes, height in zip(panels, centres, strict=False):
-        points = _draw_slice(axes, order, _in_slice(order, height), height)
+        _draw_slice(axes, order, _in_slice(order, height), height)
     for axes in panels:
         axes.set_axis_off()
-    bar = figure.colorbar(points, ax=panels.tolist(), shrink=0.7)
+    scale = ScalarMappable(Normalize(-_FULL_DIFFERENCE, _FULL_DIFFERENCE), ORDER_MAP)
+    bar = figure.colorbar(scale, ax=panels.tolist(), shrink=0.7)
     bar.set_label("hcp - fcc score")
     return figure
 
@@ -61,13 +63,13 @@ def _in_slice(order: AtomOrder, height_angstrom: float) -> Bool[np.ndarray, " at
     return np.abs(order.positions_angstrom[:, 2] - height_angstrom) <= order.bond.mean_angstrom / 2
 
 
-def _draw_slice(axes: Axes, order: AtomOrder, shown: Bool[np.ndarray, " atom"], height_angstrom: float):
+def _draw_slice(axes: Axes, order: AtomOrder, shown: Bool[np.ndarray, " atom"], height_angstrom: float) -> None:
     is_surface = shown & (order.order == "surface")
     is_other = shown & np.isin(order.order, ("disordered", *TEMPLATES[2:]))
     coloured = shown & ~is_surface & ~is_other
     for chosen, colour in ((is_surface, _SURFACE_COLOUR), (is_other, _OTHER_COLOUR)):
         axes.scatter(*order.positions_angstrom[chosen, :2].T, s=3, c=colour, linewidths=0)
-    points = axes.scatter(
+    axes.scatter(
         *order.positions_angstrom[coloured, :2].T,
         s=4,
         c=order.hcp_minus_fcc[coloured],
@@ -78,7 +80,6 @@ def _draw_slice(axes: Axes, order: AtomOrder, shown: Bool[np.ndarray, " atom"], 
     )
     axes.set_aspect("equal")
     axes.set_title(f"z = {height_angstrom / 10:.1f} nm", fontsize=8)
-    return points
 
 
 def plot_score_histograms(order: AtomOrder, min_score: float | None = None) -> Figure:

@@ -94,9 +94,11 @@ def _draw_panel(axes: Axes, bins: pd.DataFrame, row: dict) -> None:
     if bins.empty:
         _draw_note(axes, "no particle that counts")
     elif pd.notna(row["lognormal_sigma"]):
-        diameters = np.linspace(max(bins["bin_low"].min(), 1e-3 * widths[0]), bins["bin_high"].max(), 200)
+        low = max(bins["bin_low"].min(), row["min_diameter"], 1e-3 * widths[0])
+        diameters = np.linspace(low, max(bins["bin_high"].max(), low), 200)
         density = lognormal_density(diameters, row["lognormal_median"], row["lognormal_sigma"])
-        axes.plot(diameters, density * widths[0], color=_FIT_COLOUR, lw=1.2)
+        share = density * widths[0] / row["lognormal_kept_fraction"]  # bars are of the particles above the cut alone
+        axes.plot(diameters, share, color=_FIT_COLOUR, lw=1.2)
     simulated = ", simulated" if row["is_simulated"] else ""
     title = f"{row['synthesis_batch']}, {aliquot_label(row['aliquot_time'])}{simulated}: {_describe(row)}"
     axes.set_title(title, fontsize=8, loc="left")
@@ -104,13 +106,15 @@ def _draw_panel(axes: Axes, bins: pd.DataFrame, row: dict) -> None:
 
 
 def _describe(row: dict) -> str:
-    """Say mean, standard error and numbers in words."""
+    """Say mean, its 95 % interval and numbers in words."""
     images = "micrograph" if row["n_micrographs"] == 1 else "micrographs"
     counted = f"{row['n_particles']} particles in {row['n_micrographs']} {images}"
     if pd.isna(row["mean_diameter"]):
         return counted
-    error = "" if pd.isna(row["mean_diameter_se"]) else f" ± {row['mean_diameter_se']:.2g}"
-    return f"{row['mean_diameter']:.3g}{error} {row['length_unit']}, {counted}"
+    half_width = (row["mean_diameter_high"] - row["mean_diameter_low"]) / 2
+    interval = "" if pd.isna(half_width) else f" ± {half_width:.2g}"
+    confidence = "" if pd.isna(half_width) else " (95 %)"
+    return f"{row['mean_diameter']:.3g}{interval} {row['length_unit']}{confidence}, {counted}"
 
 
 def _draw_note(axes: Axes, note: str) -> None:

@@ -17,7 +17,7 @@ from nanodefect_assets.stores.files import sha256_of
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.intake_names import is_considered
 from nanodefect_assets.stores.intake_plan import Plan, plan_batch, printable
-from nanodefect_assets.stores.landing import BATCH_YAML, LandedFile, Survey, survey
+from nanodefect_assets.stores.landing import LandedFile, Survey, survey
 from nanodefect_assets.stores.probing import Probe
 from nanodefect_assets.stores.quarantine import set_aside
 from nanodefect_assets.stores.revision_writer import RevisionWriter, stock_of
@@ -38,7 +38,9 @@ class Arrival:
     source : Path
         Folder that it lies in.
     seen, spec : Survey, BatchSpec
-        What lies there, and its batch.yaml.
+        What lies there, and what its batch.yaml says.
+    batch_yaml : bytes
+        The batch.yaml that was read: it may be another by now.
     on_step : callable
         Told how far the work has come.
     """
@@ -47,6 +49,7 @@ class Arrival:
     source: Path
     seen: Survey
     spec: BatchSpec
+    batch_yaml: bytes
     on_step: OnStep
 
     @property
@@ -102,7 +105,7 @@ def _hash(path: Path) -> str:
 
 
 def _fingerprint(arrival: Arrival, known: Mapping[str, str]) -> str:
-    digest = hashlib.sha256(f"{sha256_of(arrival.source / BATCH_YAML)}\n".encode())
+    digest = hashlib.sha256(f"{hashlib.sha256(arrival.batch_yaml).hexdigest()}\n".encode())
     for file in arrival.files:
         content = known[file.path] if file.is_regular else "not a file"
         digest.update(os.fsencode(file.path) + f"\0{content}\n".encode())
@@ -120,7 +123,7 @@ def _write_revision(arrival: Arrival, plan: Plan, latest: Manifest | None, known
     manifest = _manifest(arrival, plan, digests, revision, latest)
     _check_still_same(arrival)
     _set_refused_aside(arrival, plan, manifest.fingerprint)
-    writer.commit(manifest)
+    writer.commit(manifest, arrival.batch_yaml)
     return manifest
 
 

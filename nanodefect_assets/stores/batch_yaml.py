@@ -33,16 +33,16 @@ Loc = tuple[int | str, ...]
 """Way to a field: names of fields and numbers of items, from 0."""
 
 
-def read_batch_yaml(path: Path) -> tuple[BatchSpec, str]:
-    """Return what batch.yaml says, and its text.
+def read_batch_yaml(path: Path) -> tuple[BatchSpec, bytes]:
+    """Return what batch.yaml says, and the bytes that say so.
 
     Raises
     ------
     Refusal
         With every error found in it, each with its line.
     """
-    text = _read_text(path)
-    return parse_batch_yaml(text), text
+    content = _read_bytes(path)
+    return parse_batch_yaml(_text_of(content)), content
 
 
 def parse_batch_yaml(text: str) -> BatchSpec:
@@ -68,7 +68,7 @@ def read_sheet(path: Path, model: type[Sheet]) -> Sheet:
         With every error found in it, each with its line.
     """
     try:
-        return _parse(_read_text(path), model)[0]
+        return _parse(_text_of(_read_bytes(path)), model)[0]
     except Refusal as refusal:
         advice = "Mend the file and copy it again; the README shows one."
         expected = "a file that follows its schema"
@@ -102,7 +102,7 @@ def _refusal(problems: list[str]) -> Refusal:
     )
 
 
-def _read_text(path: Path) -> str:
+def _read_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -114,6 +114,10 @@ def _read_text(path: Path) -> str:
         raise Refusal("no_batch_yaml", expected="a batch.yaml that can be read", got=got, file=BATCH_YAML) from error
     if len(content) > MAX_BYTES:
         raise _refusal([f"expected at most {MAX_BYTES:,} bytes, got more"])
+    return content
+
+
+def _text_of(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

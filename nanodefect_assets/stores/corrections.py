@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+from pydantic import ValidationError
 
 from nanodefect_assets.domain.correction import (
     Correction,
     CorrectionSheet,
     apply_corrections,
     check_applies,
+    files_named,
     in_force,
     new_id_of,
 )
@@ -121,9 +123,16 @@ def add_correction(
 def _entry(**fields: object) -> Correction:
     try:
         return Correction.model_validate(fields)
-    except ValueError as error:
-        lines = "; ".join(str(error).splitlines()[1:]) or str(error)
-        raise Refusal("bad_correction", expected="a whole correction", got=lines[:300]) from error
+    except ValidationError as error:
+        raise Refusal("bad_correction", expected="a whole correction", got=_described(error)) from error
+
+
+def _described(error: ValidationError) -> str:
+    """Say what is wrong with an entry, without the words of a program."""
+    details = error.errors()
+    fields = (".".join(map(str, detail["loc"])) for detail in details)
+    messages = (detail["msg"].removeprefix("Value error, ") for detail in details)
+    return "; ".join(f"{field}: {text}" if field else text for field, text in zip(fields, messages, strict=True))[:300]
 
 
 def _check_free(home: Home, batch: str) -> None:
@@ -284,3 +293,9 @@ def count_corrections(home: Home) -> dict[str, int]:
         batch = path.parts[-3]
         counts[batch] = counts.get(batch, 0) + 1
     return dict(sorted(counts.items()))
+
+
+def files_about(home: Home, batch: str, target: str) -> tuple[ManifestFile, ...]:
+    """Return the files in force that a path or pattern names; none if nothing of the batch was accepted."""
+    manifest = manifest_in_force(home, batch)
+    return () if manifest is None else files_named(manifest.files, target)

@@ -4,22 +4,38 @@ import fcntl
 import glob
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _CHUNK_BYTES = 1 << 20
 
 
 def sync_folder(folder: Path) -> None:
     """Make the names in `folder` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def make_folder(folder: Path) -> None:
+    """Make `folder` and those above it that are missing, so that their names survive a power cut."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -34,6 +50,30 @@ def write_atomically(path: Path, content: bytes) -> None:
     finally:
         draft.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Add a line to a file and bring it to the disk; what a writer that was killed left of a line goes.
+
+    Only for who holds the lock under which the file is written.
+    """
+    is_new = not path.exists()
+    with path.open("ab+") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write(line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    if is_new:
+        sync_folder(path.parent)
+
+
+def read_lines(path: Path) -> list[bytes]:
+    """Return the whole lines of a file that `append_line` wrote; none without a file."""
+    try:
+        return path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []
 
 
 def remove_drafts(path: Path) -> None:
@@ -51,7 +91,7 @@ def locked(path: Path, *, blocking: bool = True) -> Iterator[None]:
     BlockingIOError
         If another process holds it and `blocking` is False.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if blocking else fcntl.LOCK_NB))
         yield
@@ -63,25 +103,32 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _seal(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        os.fsync(file.fileno())
-    return digest
-
-
-def seal_folder(folder: Path) -> str:
-    """Bring every file below `folder` to the disk and return one SHA-256 over their names and bytes."""
+def digest_folder(folder: Path) -> str:
+    """Return one SHA-256 over the names and bytes of every file below `folder` but hidden ones."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-    if len(paths) > 1:
-        with ThreadPoolExecutor() as threads:
-            digests = list(threads.map(_seal, paths))
-    else:
-        digests = [_seal(path) for path in paths]
     total = hashlib.sha256()
-    for path, digest in zip(paths, digests, strict=True):
+    for path, digest in zip(paths, _for_each(sha256_of, paths), strict=True):
         total.update(f"{path.relative_to(folder).as_posix()}\0{digest}\n".encode())
     return total.hexdigest()
+
+
+def sync_tree(folder: Path) -> None:
+    """Make all that lies in `folder` survive a power cut: the bytes of every file, then names from below upwards."""
+    files, folders = [], []
+    for parent, _, names in os.walk(folder):
+        folders.append(Path(parent))
+        files += [Path(parent, name) for name in names]
+    _for_each(_sync, files)
+    for path in reversed(folders):
+        _sync(path)
+
+
+def _for_each(work: Callable[[Path], T], paths: Sequence[Path]) -> list[T]:
+    """Apply `work`, which waits for the disk, to every path, in several threads where there are several."""
+    if len(paths) < 2:
+        return [work(path) for path in paths]
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(work, paths))
 
 
 def copy_hashing(source: Path, target: Path) -> str:

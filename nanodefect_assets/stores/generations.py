@@ -2,6 +2,8 @@
 
 A generation is written beside the others and counts only once its record is there, which is written last; then the
 pointer is replaced. A process killed anywhere leaves the old generation in force. Only single files are ever renamed.
+Before the pointer is replaced every byte and every name that it leads to is on the disk: a power cut leaves the old
+generation in force too, or the whole new one.
 """
 
 import shutil
@@ -22,7 +24,7 @@ from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.schemas import REFUSED
 from nanodefect_assets.domain.tables import Table
-from nanodefect_assets.stores.files import locked, seal_folder, sync_folder, write_atomically
+from nanodefect_assets.stores.files import digest_folder, locked, make_folder, sync_folder, sync_tree, write_atomically
 from nanodefect_assets.stores.home import POINTER, RECORD, Home, follow_pointer
 
 if TYPE_CHECKING:
@@ -223,7 +225,8 @@ def new_generation(home: Home, origin: Origin, inputs: Iterable[Input] = ()) -> 
     base = home.folder_of(origin.asset, origin.place)
     name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
     folder = base / name
-    folder.mkdir(parents=True)
+    make_folder(base)
+    folder.mkdir()
     out = GenerationWriter(folder, origin)
     try:
         with locked(folder / WRITING):
@@ -241,7 +244,7 @@ def _finish(base: Path, out: GenerationWriter, inputs: tuple[Input, ...]) -> Non
         name=out.folder.name,
         origin=out.origin,
         inputs=inputs,
-        content_digest=seal_folder(out.folder),
+        content_digest=digest_folder(out.folder),
         package_version=_package_version(),
         n_items=out.n_items,
         n_refused=len(out.refusals),
@@ -254,6 +257,7 @@ def _finish(base: Path, out: GenerationWriter, inputs: tuple[Input, ...]) -> Non
             out.result, out.is_unchanged = before, True
             shutil.rmtree(out.folder)
             return
+        sync_tree(out.folder)
         record = _RecordFile(kind=_RECORD_KIND, version=_RECORD_VERSION, generation=generation)
         write_atomically(out.folder / RECORD, _record_files().dump_json(record, indent=1))
         (out.folder / WRITING).unlink()

@@ -9,6 +9,7 @@ from typing import Self
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.stores.files import make_folder
 
 POINTER = "current"
 RECORD = "generation.json"
@@ -84,8 +85,8 @@ class Home:
     def prepare(self) -> Self:
         """Make the folders that must exist."""
         for folder in (self.landing, self.quarantine, self.raw, self.artifacts, self.dagster, self.mlflow):
-            folder.mkdir(parents=True, exist_ok=True)
-        self.warehouse.parent.mkdir(exist_ok=True)
+            make_folder(folder)
+        make_folder(self.warehouse.parent)
         return self
 
     def folder_of(self, asset: AssetName, place: Place) -> Path:

@@ -4,7 +4,6 @@ Nothing in the landing folder is ever changed. Of what is refused a copy goes to
 """
 
 import errno
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,35 +17,16 @@ from nanodefect_assets.domain.manifest_changes import changed_cells
 from nanodefect_assets.domain.progress import OnStep, ignore_progress
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.arrival import Arrival, take_in
+from nanodefect_assets.stores.arrivals import Arrived, record_arrival
 from nanodefect_assets.stores.batch_yaml import read_batch_yaml
 from nanodefect_assets.stores.files import locked
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.landing import BATCH_YAML, Survey, survey
 from nanodefect_assets.stores.probing import Probe, probe_entry
-from nanodefect_assets.stores.quarantine import quarantine_name, refuse_batch
+from nanodefect_assets.stores.quarantine import refuse_batch
 from nanodefect_assets.stores.revision_writer import put_in_force
-from nanodefect_assets.stores.revisions import (
-    accepted_batches,
-    current_manifest,
-    existing_cells,
-    latest_manifest,
-    manifest_of,
-    raw_path,
-)
+from nanodefect_assets.stores.revisions import current_manifest, latest_manifest
 
-__all__ = [
-    "Intake",
-    "accept_batch",
-    "accepted_batches",
-    "current_manifest",
-    "existing_cells",
-    "manifest_of",
-    "quarantine_name",
-    "raw_path",
-    "refuse_batch",
-]
-
-ARRIVALS = "arrivals.jsonl"
 _LOCK = ".intake.lock"
 
 
@@ -95,19 +75,19 @@ def accept_batch(home: Home, source: Path, on_step: OnStep = ignore_progress, *,
     OSError
         If the disk is full; run again, it goes on where it stopped.
     """
-    seen, spec = _read(home, source)
-    arrival = Arrival(home=home, source=source, seen=seen, spec=spec, on_step=on_step)
+    seen, spec, batch_yaml = _read(home, source)
+    arrival = Arrival(home=home, source=source, seen=seen, spec=spec, batch_yaml=batch_yaml, on_step=on_step)
     with _full_disk_explained(home), locked(arrival.folder / _LOCK):
         before, latest = current_manifest(home, spec.batch), latest_manifest(home, spec.batch)
         manifest = take_in(arrival, latest, probe)
         if manifest != before:
             put_in_force(home, spec.batch, manifest.revision)
         intake = Intake(manifest=manifest, is_new_revision=manifest != before, changed=changed_cells(before, manifest))
-        _record_arrival(arrival, intake)
+        record_arrival(home, spec.batch, _arrived(source, intake))
     return intake
 
 
-def _read(home: Home, source: Path) -> tuple[Survey, BatchSpec]:
+def _read(home: Home, source: Path) -> tuple[Survey, BatchSpec, bytes]:
     if not source.is_dir():
         raise Refusal("no_such_folder", expected="the folder of a batch", got="none there", file=str(source))
     try:
@@ -118,12 +98,12 @@ def _read(home: Home, source: Path) -> tuple[Survey, BatchSpec]:
     try:
         if (source / BATCH_YAML).is_symlink():
             raise Refusal("no_batch_yaml", expected="batch.yaml as a plain file", got="a link", file=BATCH_YAML)
-        spec, _ = read_batch_yaml(source / BATCH_YAML)
+        spec, content = read_batch_yaml(source / BATCH_YAML)
         _check_folder_name(home, source, spec)
     except Refusal as refusal:
         refuse_batch(home, source, refusal, seen.fingerprint)
         raise
-    return seen, spec
+    return seen, spec, content
 
 
 def _check_folder_name(home: Home, source: Path, spec: BatchSpec) -> None:
@@ -138,16 +118,14 @@ def _check_folder_name(home: Home, source: Path, spec: BatchSpec) -> None:
         )
 
 
-def _record_arrival(arrival: Arrival, intake: Intake) -> None:
-    line = {
-        "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "source": str(arrival.source),
-        "revision": intake.manifest.revision,
-        "fingerprint": intake.manifest.fingerprint,
-        "is_new_revision": intake.is_new_revision,
-    }
-    with (arrival.folder / ARRIVALS).open("a") as file:
-        file.write(json.dumps(line) + "\n")
+def _arrived(source: Path, intake: Intake) -> Arrived:
+    return Arrived(
+        at=datetime.now(UTC),
+        source=str(source),
+        revision=intake.manifest.revision,
+        fingerprint=intake.manifest.fingerprint,
+        is_new_revision=intake.is_new_revision,
+    )
 
 
 @contextmanager

@@ -23,7 +23,8 @@ _TRIES = 3
 """MLflow waits 20 s for a busy SQLite database, whatever its address says; three tries make a minute."""
 
 _DRAFT = ".making-"
-_MISSING_TABLE = "no such table"
+_KNOWN_SCHEMAS = frozenset({"dc11669786a5"})
+"""Versions of MLflow's tables, as its migrations name them, that `read_database` may be asked about."""
 
 
 class TrackingUnavailable(RuntimeError):
@@ -84,8 +85,14 @@ def patiently(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call MLflow, trying again while another process holds the database.
 
     A transaction that was refused is rolled back whole, so it can be tried again.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If the database stays locked or is out of reach.
     """
     from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import OperationalError
 
     for attempt in range(1, _TRIES + 1):
         try:
@@ -95,6 +102,8 @@ def patiently(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
                 raise
             if "database is locked" not in str(error) or attempt == _TRIES:
                 raise _unavailable("SQLite", error) from error
+        except OperationalError as error:  # MLflow lets it through where it first opens a database
+            raise _unavailable("SQLite", error) from error
     raise AssertionError("unreachable")
 
 
@@ -102,11 +111,13 @@ def _is_database_error(error: "MlflowException") -> bool:
     return error.error_code == "TEMPORARILY_UNAVAILABLE"
 
 
-def read_database(path: Path, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+def read_database(path: Path, query: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]] | None:
     """Return the rows of a query on a home's own MLflow database, without importing MLflow.
 
-    A database without tables has no rows. The file is opened for writing although nothing is written:
-    after a `kill -9` in the middle of a transaction SQLite must undo it before anything can be read.
+    MLflow changes its tables from release to release: of a version that is not known here the answer is None, and
+    MLflow itself is to be asked. A database without tables has no rows. The file is opened for writing although
+    nothing is written: after a `kill -9` in the middle of a transaction SQLite must undo it before anything can be
+    read.
 
     Raises
     ------
@@ -116,8 +127,16 @@ def read_database(path: Path, query: str, values: Sequence[Any] = ()) -> list[tu
     try:
         with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_BUSY_S)) as connection:
             connection.execute("PRAGMA query_only = ON")
-            return connection.execute(query, tuple(values)).fetchall()
+            if not connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' LIMIT 1").fetchall():
+                return []
+            return connection.execute(query, tuple(values)).fetchall() if _is_known(connection) else None
     except sqlite3.DatabaseError as error:
-        if _MISSING_TABLE in str(error):
-            return []
         raise _unavailable(path, error) from error
+
+
+def _is_known(connection: sqlite3.Connection) -> bool:
+    named = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'"
+    if not connection.execute(named).fetchall():
+        return False
+    versions = {version for (version,) in connection.execute("SELECT version_num FROM alembic_version")}
+    return len(versions) == 1 and versions <= _KNOWN_SCHEMAS

@@ -16,7 +16,7 @@ from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.intake_names import SIDECAR_ENDINGS, is_considered, unsafe_names
 from nanodefect_assets.stores.landing import BATCH_YAML, LandedFile, survey
-from nanodefect_assets.stores.probing import Probe, check_readable, probe_entry
+from nanodefect_assets.stores.probing import TABLE_ENDINGS, Probe, check_readable, probe_entry
 
 _COORDINATES = (".xyz", ".extxyz", ".cif")
 _TIME = re.compile(r"(?:^|[^0-9a-z.])(t\d{7}(?:-r\d{1,2})?|\d+(?:\.\d+)?\s*(?:s|min|h|d))(?![0-9a-z])", re.IGNORECASE)
@@ -57,6 +57,9 @@ class _Guess:
     has_calibration: bool
 
 
+_COORDINATE_ENDINGS = (".xyz", ".extxyz", ".cif")
+
+
 @dataclass(frozen=True, kw_only=True)
 class _File:
     path: str
@@ -83,11 +86,11 @@ def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = p
     """
     key = check_batch_key(batch) if batch is not None else _slug(folder.absolute().name)
     files, troubles = _look(folder, probe)
-    if not files:
+    if not files and not troubles:
         raise Refusal(
             "nothing_to_describe",
             expected="files of a microscope, or coordinates",
-            got="; ".join(f"{path}: {why}" for path, why in troubles[:3]) or "an empty folder",
+            got="none of them",
             file=str(folder),
         )
     groups: dict[tuple[str, str], list[_File]] = {}
@@ -95,8 +98,23 @@ def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = p
         path = PurePosixPath(file.path)
         groups.setdefault((str(path.parent), path.suffix), []).append(file)
     entries = [line for place, group in sorted(groups.items()) for line in _entries(*place, group)]
-    comments = [f"  # left out: {path} ({why})" for path, why in troubles]
+    comments = [line for path, why in troubles for line in _left_out(path, why)]
     return _HEAD.format(batch=json.dumps(key)) + "\n".join([*entries, *comments]) + "\n"
+
+
+def _left_out(path: str, why: str) -> list[str]:
+    """Return the commented entry of a file that cannot be taken in as it is, and why."""
+    lines = [f"  # left out: {path} ({why})"]
+    if PurePosixPath(path).suffix.lower() in _COORDINATE_ENDINGS:
+        lines += [
+            f"  # - path: {json.dumps(path)}",
+            "  #   modality: coordinates",
+            '  #   length_unit: "0.35 angstrom"  # length of one unit of its numbers: a voxel here; or nm, pm',
+        ]
+    elif PurePosixPath(path).suffix.lower() in TABLE_ENDINGS:
+        columns = "micrograph, class, and particle or row, col"
+        lines += [f"  # - path: {json.dumps(path)}", f"  #   modality: labels  # columns: {columns}"]
+    return lines
 
 
 def write_draft(folder: Path, batch: str | None = None) -> Path:

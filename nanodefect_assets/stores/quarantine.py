@@ -11,7 +11,7 @@ from nanodefect_assets.domain.keys import BATCH_PATTERN
 from nanodefect_assets.domain.manifest import RefusedFile
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.batch_yaml import MAX_BYTES
-from nanodefect_assets.stores.files import locked, remove_drafts, sync_folder, write_atomically
+from nanodefect_assets.stores.files import locked, make_folder, remove_drafts, sync_tree, write_atomically
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.landing import BATCH_YAML, LandedFile
 
@@ -29,7 +29,7 @@ def quarantine_name(name: str) -> str:
     """Return a harmless name for any `name`: itself if it is a batch key, else a slug of it and part of its hash."""
     if BATCH_PATTERN.fullmatch(name):
         return name
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-")
     return f"{slug or 'unnamed'}-{digest}"
 
@@ -37,8 +37,8 @@ def quarantine_name(name: str) -> str:
 def quarantine_path(path: str) -> str:
     """Return where a refused file goes below its folder: its own path if that is an ordinary one, else a safe name."""
     parts = path.split("/")
-    is_ordinary = path.isprintable() and len(path.encode("utf-8", "surrogateescape")) <= _LONGEST_PATH
-    is_short = all(len(part.encode("utf-8", "surrogateescape")) <= _LONGEST_PART for part in parts)
+    is_ordinary = path.isprintable() and len(path.encode("utf-8", "surrogatepass")) <= _LONGEST_PATH
+    is_short = all(len(part.encode("utf-8", "surrogatepass")) <= _LONGEST_PART for part in parts)
     is_inside = not path.startswith("/") and not {"", ".", ".."} & set(parts)
     return path if is_ordinary and is_short and is_inside and path != REASON else quarantine_name(path)
 
@@ -62,7 +62,7 @@ def set_aside(
     folder = home.quarantine / quarantine_name(name) / fingerprint[:12]
     with locked(home.quarantine / _LOCK):
         if not (folder / REASON).is_file():
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             reasons = [
                 {**reason.model_dump(), "kept_as": _keep(source, file, folder)} for file, reason in refused.items()
             ]
@@ -105,7 +105,7 @@ def refuse_batch(home: Home, source: Path, refusal: Refusal, fingerprint: str = 
     reason = {"path": refusal.file or source.name, "reason": refusal.reason, "expected": refusal.expected}
     with locked(home.quarantine / _LOCK):
         if not (folder / REASON).is_file():
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             _copy_batch_yaml(source, folder)
             _write_reason(folder, source.name, source, [{**reason, "got": refusal.got, "advice": refusal.advice}])
     return folder
@@ -120,5 +120,5 @@ def _copy_batch_yaml(source: Path, folder: Path) -> None:
 def _write_reason(folder: Path, name: str, source: Path, refused: Iterable[Mapping[str, str | None]]) -> None:
     record = {"kind": _KIND, "version": _VERSION, "batch": name, "source": str(source), "refused": list(refused)}
     remove_drafts(folder / REASON)
+    sync_tree(folder)  # who finds the reason takes the copies for whole
     write_atomically(folder / REASON, json.dumps(record, indent=1).encode())
-    sync_folder(folder.parent)

@@ -14,7 +14,7 @@ from nanodefect_assets.domain.champion import ModelName, ModelRecord, PromotionD
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.files import locked
 from nanodefect_assets.stores.home import Home
-from nanodefect_assets.stores.mlflow_client import TrackingUnavailable, open_tracking, patiently, read_database
+from nanodefect_assets.stores.mlflow_client import TrackingUnavailable, open_tracking, patiently
 from nanodefect_assets.stores.models import MODEL_FILE, check_model, read_estimator, read_model, read_model_record
 
 CHAMPION = "champion"
@@ -23,15 +23,7 @@ SHIPPED = "shipped"
 
 DECISION_TAG = "nanodefect/decision"
 _NOT_FOUND = "RESOURCE_DOES_NOT_EXIST"
-
-_VERSION = "SELECT version, source, run_id FROM model_versions WHERE name = ? AND version = ?"
-_VERSION_OF_ALIAS = """
-    SELECT model_versions.version, source, run_id
-    FROM model_versions JOIN registered_model_aliases AS aliases
-      ON aliases.workspace = model_versions.workspace AND aliases.name = model_versions.name
-     AND aliases.version = model_versions.version
-    WHERE model_versions.name = ? AND alias = ?
-"""
+_NO_SUCH_ALIAS = "INVALID_PARAMETER_VALUE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,13 +160,13 @@ def champion_of(home: Home, name: str) -> StoredModel | None:
     TrackingUnavailable
         If the registry stays locked or is out of reach: another model is then not taken in silence.
     """
-    found = _find_alias(home, name)
+    found = _find(home, name)
     return None if found is None else _stored(home, name, found)
 
 
 def model_version(home: Home, name: str, version: str) -> StoredModel:
     """Return any version that was ever registered."""
-    found = _find_version(home, name, version)
+    found = _find(home, name, version=version)
     if found is None:
         raise Refusal("no_such_model", expected=f"a registered version of {name}", got=f"version {version}")
     return _stored(home, name, found)
@@ -194,35 +186,24 @@ def model_in_use(home: Home, name: str) -> StoredModel | None:
     return champion_of(home, name) or shipped_model(name)
 
 
-def _find_alias(home: Home, name: str) -> _Version | None:
+def _find(home: Home, name: str, *, version: str | None = None) -> _Version | None:
+    """Return a version, or the champion; only MLflow itself is asked, whose tables change from release to release."""
     database = home.mlflow_database
-    if database is not None:
-        return _read_version(database, _VERSION_OF_ALIAS, name, CHAMPION)
-    return _ask(open_tracking(home).get_model_version_by_alias, name, CHAMPION)
-
-
-def _find_version(home: Home, name: str, version: str) -> _Version | None:
-    database = home.mlflow_database
-    if database is not None:
-        return _read_version(database, _VERSION, name, int(version))
-    return _ask(open_tracking(home).get_model_version, name, version)
-
-
-def _read_version(database: Path, query: str, *values: str | int) -> _Version | None:
-    rows = read_database(database, query, values) if database.exists() else []
-    return _Version(str(rows[0][0]), rows[0][1], rows[0][2]) if rows else None
-
-
-def _ask(question: Any, name: str, which: str) -> _Version | None:
+    if database is not None and not database.exists():
+        return None
+    client = open_tracking(home)
     from mlflow.exceptions import MlflowException
 
     try:
-        found = patiently(question, name, which)
+        if version is None:
+            found = patiently(client.get_model_version_by_alias, name, CHAMPION)
+        else:
+            found = patiently(client.get_model_version, name, version)
     except MlflowException as error:
-        if error.error_code in (_NOT_FOUND, "INVALID_PARAMETER_VALUE"):
+        if error.error_code in (_NOT_FOUND, _NO_SUCH_ALIAS):
             return None
         raise
-    return _Version(str(found.version), found.source, found.run_id)
+    return _Version(str(found.version), str(found.source), found.run_id)
 
 
 def _stored(home: Home, name: str, found: _Version) -> StoredModel:

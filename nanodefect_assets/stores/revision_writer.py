@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import shutil
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,14 @@ from pathlib import Path
 
 from nanodefect_assets.domain.manifest import Manifest
 from nanodefect_assets.domain.progress import OnStep, Progress
-from nanodefect_assets.stores.files import copy_hashing, remove_drafts, sync_folder, write_atomically
+from nanodefect_assets.stores.files import (
+    copy_hashing,
+    make_folder,
+    remove_drafts,
+    sync_folder,
+    sync_tree,
+    write_atomically,
+)
 from nanodefect_assets.stores.home import POINTER, Home
 from nanodefect_assets.stores.landing import BATCH_YAML
 from nanodefect_assets.stores.revisions import FILES, MANIFEST, batch_folder
@@ -62,7 +68,7 @@ class RevisionWriter:
         if found != fingerprint and folder.exists():
             shutil.rmtree(folder)
             copied = []
-        (folder / FILES).mkdir(parents=True, exist_ok=True)
+        make_folder(folder / FILES)
         for draft in (folder / FILES).rglob(".*.part"):
             draft.unlink()
         for name in (JOURNAL, MANIFEST):
@@ -114,11 +120,11 @@ class RevisionWriter:
             target.chmod(_READ_ONLY)
         return Copied(path=path, sha256=digest, size_bytes=target.stat().st_size)
 
-    def commit(self, manifest: Manifest) -> None:
-        """Finish the revision: from here on it counts."""
-        shutil.copyfile(self._source / BATCH_YAML, self.folder / BATCH_YAML)
-        for folder, _, _ in os.walk(self.folder):
-            sync_folder(Path(folder))
+    def commit(self, manifest: Manifest, batch_yaml: bytes) -> None:
+        """Finish the revision, with the batch.yaml that its manifest was made from: from here on it counts."""
+        remove_drafts(self.folder / BATCH_YAML)
+        write_atomically(self.folder / BATCH_YAML, batch_yaml)
+        sync_tree(self.folder)
         write_atomically(self.folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
         sync_folder(self.folder.parent)
 

@@ -7,7 +7,7 @@ A revision holds ``files/`` (read-only originals), ``batch.yaml``, ``journal.jso
 import re
 from pathlib import Path
 
-from nanodefect_assets.domain.keys import Place, check_batch_key
+from nanodefect_assets.domain.keys import check_batch_key
 from nanodefect_assets.domain.manifest import Manifest, ManifestFile
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.home import POINTER, Home, follow_pointer
@@ -71,12 +71,6 @@ def revision_after(latest: Manifest | None) -> str:
 def accepted_batches(home: Home) -> list[str]:
     """Return the batches of which something was accepted, in order."""
     return sorted(pointer.parent.name for pointer in home.raw.glob(f"*/{POINTER}"))
-
-
-def existing_cells(home: Home) -> list[Place]:
-    """Return the samples that exist: batch and aliquot of every file in force."""
-    manifests = (current_manifest(home, batch) for batch in accepted_batches(home))
-    return [cell for manifest in manifests if manifest is not None for cell in manifest.cells()]
 
 
 def raw_path(home: Home, manifest: Manifest, file: ManifestFile) -> Path:

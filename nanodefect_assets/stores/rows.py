@@ -111,13 +111,6 @@ class RowsWriter:
             self._file.close()
 
 
-def write_rows(path: Path, table: Table, frame: pd.DataFrame) -> None:
-    """Write rows of `table` as Parquet."""
-    writer = RowsWriter(path, table)
-    writer.add(frame)
-    writer.close()
-
-
 def read_rows(path: Path, table: Table) -> pd.DataFrame:
     """Read rows of `table`.
 

@@ -240,8 +240,15 @@ def end_runs_of_dead_processes(home: Home) -> list[str]:
 def _running(home: Home) -> list[tuple[str, str]]:
     """Return run and process of every run that says it is running; asked of SQLite itself where that is possible."""
     database = home.mlflow_database
-    if database is not None:
-        return read_database(database, _RUNNING, (PROCESS_TAG,)) if database.exists() else []
+    if database is None:
+        return _running_by_client(home)
+    if not database.exists():
+        return []
+    rows = read_database(database, _RUNNING, (PROCESS_TAG,))
+    return _running_by_client(home) if rows is None else [(run_id, process) for run_id, process in rows]
+
+
+def _running_by_client(home: Home) -> list[tuple[str, str]]:
     client = open_tracking(home)
     experiments = patiently(client.search_experiments)
     runs, token = [], None

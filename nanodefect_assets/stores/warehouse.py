@@ -4,12 +4,13 @@ DuckDB lets nobody read a file that somebody holds for writing. So the file that
 loader at a time builds another beside it and replaces it. A reader keeps what it opened.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from os import getpid
 from pathlib import Path
 from secrets import token_hex
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
@@ -26,6 +27,9 @@ from nanodefect_assets.stores.warehouse_files import DRAFT, connect_reading, rem
 from nanodefect_assets.stores.warehouse_rows import UnreadableError, find_unreadable
 from nanodefect_assets.stores.warehouse_sources import Sources, collect_sources
 from nanodefect_assets.stores.warehouse_sql import sql_name
+
+_QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN, duckdb.StatementType.MULTI)
+"""Statements that only ask: DESCRIBE, SHOW, SUMMARIZE and WITH are SELECT to DuckDB, and PIVOT is MULTI."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,21 +138,20 @@ def _publish(home: Home, sources: Sources, on_step: OnStep) -> None:
 
 @contextmanager
 def open_warehouse(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the published warehouse for reading; the connection keeps what it opened until it ends.
+    """Open the published warehouse for questions of ours; the connection keeps what it opened until it ends.
+
+    What does not fit into memory goes to a folder of its own. Statements that people write go through `run_query`.
 
     Raises
     ------
     Refusal
         If there is no warehouse yet.
     """
-    connection = _connect(home)
-    try:
+    with TemporaryDirectory(prefix="nanodefect-sql-") as spill, closing(_connect(home, Path(spill))) as connection:
         yield connection
-    finally:
-        connection.close()
 
 
-def _connect(home: Home) -> duckdb.DuckDBPyConnection:
+def _connect(home: Home, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
     if not home.warehouse.exists():
         raise Refusal(
             "no_warehouse",
@@ -157,14 +160,14 @@ def _connect(home: Home) -> duckdb.DuckDBPyConnection:
             advice="Materialise population/warehouse, or drop a batch into the landing folder and wait.",
         )
     try:
-        return connect_reading(home.warehouse)
+        return connect_reading(home.warehouse, spill)
     except duckdb.Error as error:
         if not wal_beside(home.warehouse).exists():
             raise _unreadable(error) from error
     with locked(home.warehouse.parent / "load.lock"):
         set_aside_wal(home.warehouse)
     try:
-        return connect_reading(home.warehouse)
+        return connect_reading(home.warehouse, spill)
     except duckdb.Error as error:
         raise _unreadable(error) from error
 
@@ -179,19 +182,44 @@ def _unreadable(error: duckdb.Error) -> Refusal:
 
 
 def run_query(home: Home, sql: str) -> pa.Table:
-    """Return the rows that a statement of SQL selects.
+    """Return the rows that one statement of SQL selects; it can read the warehouse and nothing else, and write nothing.
 
     Raises
     ------
     Refusal
-        If there is no warehouse yet, or with DuckDB's own words if it does not accept the statement.
+        If there is no warehouse yet, if the statement does more than ask, or with DuckDB's own words if it does not
+        accept the statement.
     """
-    with open_warehouse(home) as connection:
+    with closing(_connect(home)) as connection:
         try:
+            _check_asks(connection.extract_statements(sql))
             result = connection.sql(sql)
             return pa.table({}) if result is None else result.to_arrow_table()
+        except duckdb.OutOfMemoryException as error:
+            raise _too_large(error) from error
         except duckdb.Error as error:
             raise Refusal("bad_sql", expected="SQL that DuckDB accepts", got=str(error)) from error
+
+
+def _too_large(error: duckdb.Error) -> Refusal:
+    return Refusal(
+        "query_too_large",
+        expected="a query that fits into memory",
+        got=str(error).splitlines()[0],
+        advice="Ask for fewer columns or rows, or aggregate first.",
+    )
+
+
+def _check_asks(statements: Sequence[duckdb.Statement]) -> None:
+    """Refuse what is no single question; the connection without files is what makes the others harmless."""
+    kinds = [statement.type for statement in statements]
+    if len(kinds) != 1 or kinds[0] not in _QUESTIONS:
+        raise Refusal(
+            "not_a_question",
+            expected="one statement that only reads: SELECT, WITH, FROM, PIVOT, EXPLAIN, DESCRIBE, SHOW or SUMMARIZE",
+            got=", ".join(kind.name for kind in kinds) or "none",
+            advice="Results are written with --format and --out.",
+        )
 
 
 def describe_tables(home: Home) -> pa.Table:

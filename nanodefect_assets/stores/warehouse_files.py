@@ -1,7 +1,6 @@
 """The published file of the warehouse: opening it, and what may lie beside it."""
 
 import shutil
-import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -16,18 +15,28 @@ CATALOG = "nanodefect"
 """Name of the warehouse in a reader's connection."""
 
 
-def connect_reading(path: Path) -> duckdb.DuckDBPyConnection:
+def connect_reading(path: Path, spill: Path | None = None) -> duckdb.DuckDBPyConnection:
     """Open the published file for reading, in a connection that sees nothing else of the machine.
 
     The file is attached rather than opened: `duckdb.connect` would give a second connection of one process the file
     that the first one opened, though another has been published since.
+
+    Parameters
+    ----------
+    path : Path
+        The published file.
+    spill : Path or None
+        Folder for what does not fit into memory. Without one the connection can open no file at all any more, for
+        reading or writing: DuckDB's `enable_external_access = false` alone still lets `COPY` overwrite the attached
+        file itself, also from inside a `SELECT`.
     """
-    spill = Path(tempfile.gettempdir()) / "nanodefect-sql"
-    connection = duckdb.connect(config={**CONNECTION_CONFIG, "temp_directory": str(spill)})
+    connection = duckdb.connect(config={**CONNECTION_CONFIG, "temp_directory": "" if spill is None else str(spill)})
     try:
         connection.execute(f"ATTACH {sql_text(str(path))} AS {CATALOG} (READ_ONLY)")
-        connection.execute(f"USE {CATALOG}; SET TimeZone = 'UTC'")
-        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
+        connection.execute(f"USE {CATALOG}; SET TimeZone = 'UTC'; SET enable_external_access = false")
+        if spill is None:
+            connection.execute("SET disabled_filesystems = 'LocalFileSystem'")
+        connection.execute("SET lock_configuration = true")
     except BaseException:
         connection.close()
         raise

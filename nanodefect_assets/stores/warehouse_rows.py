@@ -48,7 +48,7 @@ def fill_tables(connection: duckdb.DuckDBPyConnection, home: Home, sources: Sour
     """
     files = table_files(sources.current)
     for done, (table, dated) in enumerate(files.items()):
-        on_step(Progress(task="loading", done=done, total=len(files), detail=table.name))
+        on_step(Progress(task="loading tables", done=done, total=len(files), detail=table.name))
         fill_table(connection, table, dated)
     superseded = table_files(sources.superseded)
     for table in _LINEAGE_TABLES:
@@ -56,7 +56,7 @@ def fill_tables(connection: duckdb.DuckDBPyConnection, home: Home, sources: Sour
     _fill_records(connection, home, sources.current, "main")
     _fill_records(connection, home, sources.superseded, SUPERSEDED)
     _fill_runs(connection, sources.current)
-    on_step(Progress(task="loading", done=len(files), total=len(files)))
+    on_step(Progress(task="loading tables", done=len(files), total=len(files)))
 
 
 def fill_table(connection: duckdb.DuckDBPyConnection, table: Table, dated: DatedFiles, schema: str = "main") -> None:

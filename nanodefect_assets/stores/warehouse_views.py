@@ -47,15 +47,16 @@ _COUNTS = ("n_true_positive", "n_false_positive", "n_false_negative", "n_true_ne
 _QUALITY = (
     number("dice", "2 TP / (2 TP + FP + FN); 1 where mask and labels are both empty."),
     number("iou", "TP / (TP + FP + FN); 1 where mask and labels are both empty."),
-    number("precision", "TP / (TP + FP), undefined for an empty mask on labels that are not.", null=True),
-    number("recall", "TP / (TP + FN), undefined for empty labels under a mask that is not.", null=True),
+    number("precision", "TP / (TP + FP); undefined where the mask is empty.", null=True),
+    number("recall", "TP / (TP + FN); undefined where the labels are empty.", null=True),
 )
 _QUALITY_SQL = """
     CASE WHEN tp + fp + fn = 0 THEN 1.0::DOUBLE ELSE 2 * tp / (2 * tp + fp + fn) END AS dice,
     CASE WHEN tp + fp + fn = 0 THEN 1.0::DOUBLE ELSE tp / (tp + fp + fn) END AS iou,
-    CASE WHEN tp + fp + fn = 0 THEN 1.0::DOUBLE WHEN tp + fp > 0 THEN tp / (tp + fp) END AS precision,
-    CASE WHEN tp + fp + fn = 0 THEN 1.0::DOUBLE WHEN tp + fn > 0 THEN tp / (tp + fn) END AS recall
+    CASE WHEN tp + fp > 0 THEN tp / (tp + fp) END AS precision,
+    CASE WHEN tp + fn > 0 THEN tp / (tp + fn) END AS recall
 """
+"""The ratios as `MaskScore` has them in the science of masks; what is not a number there is missing here."""
 
 MASK_QUALITY = View(
     name="mask_quality",
@@ -204,7 +205,32 @@ LEFT JOIN (
 """,
 )
 
-VIEWS: tuple[View, ...] = (MASK_QUALITY, SAMPLE_MASK_QUALITY, PARTICLE_LINEAGE, ALIQUOT_SIZES, SAMPLE_OVERVIEW)
+ORDERED_ATOMS = View(
+    name="ordered_atoms",
+    meaning="One atom with its position, the crystal around it, its grain and its defect.",
+    columns=(
+        *declared(schemas.ATOMS, "sample", *schemas.ATOMS.names),
+        *schemas.ATOM_ORDERS.columns[2:],
+        *schemas.ATOM_GRAINS.columns[2:],
+    ),
+    sql=f"""
+SELECT atoms.sample, {", ".join(f"atoms.{name}" for name in schemas.ATOMS.names)},
+       {", ".join(f"orders.{name}" for name in schemas.ATOM_ORDERS.names[2:])},
+       {", ".join(f"grained.{name}" for name in schemas.ATOM_GRAINS.names[2:])}
+FROM atoms
+JOIN atom_orders AS orders USING (structure_id, atom_index)
+LEFT JOIN atom_grains AS grained USING (structure_id, atom_index)
+""",
+)
+
+VIEWS: tuple[View, ...] = (
+    MASK_QUALITY,
+    SAMPLE_MASK_QUALITY,
+    PARTICLE_LINEAGE,
+    ALIQUOT_SIZES,
+    SAMPLE_OVERVIEW,
+    ORDERED_ATOMS,
+)
 """Views whose text is always the same; a view may use those before it."""
 
 

@@ -13,7 +13,7 @@ from nanodefect_assets.domain.generation import AssetName, Origin
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.schemas import PARTICLES
 from nanodefect_assets.stores.generations import new_generation
-from nanodefect_assets.stores.rows import write_rows
+from nanodefect_assets.stores.rows import RowsWriter
 from nanodefect_assets.stores.warehouse import load_warehouse, open_warehouse
 
 N_ROWS = 10_000_000
@@ -43,7 +43,9 @@ def particles(n, rng):
 def write_generations(home, folder, n_files, rng):
     """Write generations that hold `N_ROWS` together and return their files; the same bytes serve all of them."""
     rows = folder / "particles.parquet"
-    write_rows(rows, PARTICLES, particles(N_ROWS // n_files, rng))
+    writer = RowsWriter(rows, PARTICLES)
+    writer.add(particles(N_ROWS // n_files, rng))
+    writer.close()
     paths = []
     for n in range(n_files):
         place = Place(batch=f"pd-{n % 50}", aliquot=f"t{n:07d}")

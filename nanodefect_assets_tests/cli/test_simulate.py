@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from nanodefect_assets.cli.simulate import TRUTH, simulate_batches
 from nanodefect_assets.science.synthetic.batch_params import SimulateParams
 from nanodefect_assets.stores.batch_yaml import read_batch_yaml
-from nanodefect_assets.stores.intake import accept_batch, current_manifest, raw_path
+from nanodefect_assets.stores.intake import accept_batch
 from nanodefect_assets.stores.labels import read_label_image, read_particle_classes
 from nanodefect_assets.stores.raw.read import read_coordinates
+from nanodefect_assets.stores.revisions import current_manifest, raw_path
 
 EVERYTHING = {
     "kinds": ("hrtem", "hrstem", "tilt_series", "coordinates"),

@@ -47,9 +47,9 @@ def made(done):
 def test_planted_particles_are_in_sql(undisturbed, planted):
     found = rows(
         undisturbed,
-        "SELECT aliquot_time, count(*) AS n, list(equivalent_diameter_px ORDER BY centroid_col_px) AS px, "
+        "SELECT files.aliquot_time, count(*) AS n, list(equivalent_diameter_px ORDER BY centroid_col_px) AS px, "
         "count_if(touches_edge) AS n_edge FROM particles JOIN micrographs USING (micrograph_id) "
-        "JOIN files USING (file_id) GROUP BY micrograph_id, aliquot_time",
+        "JOIN files USING (file_id) GROUP BY micrograph_id, files.aliquot_time",
     )
 
     assert Counter(image["aliquot_time"] for image in found) == planted["n_micrographs"]
@@ -144,21 +144,24 @@ def test_a_refused_file_is_kept_in_quarantine(undisturbed, landing_of):
     assert (kept.parents[1] / "reason.json").exists()
 
 
-@pytest.fixture(scope="module")
-def shown(undisturbed):
-    """Checks and metadata of the newest materialisation of every asset and partition."""
+def events_of(home):
+    """Return checks and metadata of every asset and partition."""
     checks, metadata = {}, {}
-    with open_instance(undisturbed) as instance:
+    with open_instance(home) as instance:
         for run in instance.get_runs():
             for event in (entry.dagster_event for entry in instance.all_logs(run.run_id)):
                 if event is not None and event.is_step_materialization:
-                    metadata[event.asset_key.to_user_string(), str(event.partition)] = (
-                        event.step_materialization_data.materialization.metadata
-                    )
+                    made = event.step_materialization_data.materialization
+                    metadata[made.asset_key.to_user_string(), str(made.partition)] = made.metadata
                 if event is not None and event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
                     check = event.asset_check_evaluation_data
                     checks[check.asset_key.to_user_string(), check.check_name, str(check.partition)] = check
     return checks, metadata
+
+
+@pytest.fixture(scope="module")
+def shown(undisturbed):
+    return events_of(undisturbed)
 
 
 def test_checks_warn_of_what_was_set_aside_and_block_nothing(shown):
@@ -190,7 +193,7 @@ def test_previews_are_small_pictures(shown):
         assert len(png) < 100_000
 
 
-def test_an_aliquot_without_any_usable_micrograph_is_an_error_that_blocks_what_follows(home, ingest):
+def test_an_aliquot_without_any_usable_micrograph_is_an_error_and_makes_empty_tables(home, ingest):
     folder = home.landing / "nothing-1"
     folder.mkdir()
     tifffile.imwrite(folder / "a.tif", np.full((32, 32), np.nan, dtype="float32"))
@@ -198,11 +201,14 @@ def test_an_aliquot_without_any_usable_micrograph_is_an_error_that_blocks_what_f
         "batch: nothing-1\nfiles:\n  - {path: a.tif, modality: hrstem, uncalibrated: true}\n"
     )
 
-    done = ingest(home, folder)
+    done = drop(home, folder, ingest)
 
-    assert [place.sample for place in done.failed] == ["nothing-1/end"]
-    assert "items_accepted" in " ".join(done.trouble)
+    assert [place.sample for place in done.made] == ["nothing-1/end"]
     assert row(home, "SELECT reason FROM refused")["reason"] == "blank_image"
+    assert rows(home, "SELECT particle_id FROM particles") == []
+    checks, _ = events_of(home)
+    check = checks["samples/micrographs", "items_accepted", str(sample_key(Place(batch="nothing-1", aliquot="end")))]
+    assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.ERROR)
 
 
 # What a second drop changes

@@ -353,20 +353,18 @@ def nights(instance):
 @stored
 def test_missing_samples_are_asked_for_at_night_a_bounded_number_of_times(accepted, instance):
     accepted.intake()
-    asked, run_keys = [], set()
+    asked = []
     for _ in range(schedules.MAX_TRIES + 2):
         requests = nights(instance)
         asked += keys(requests)
         for request in requests:
-            assert request.run_key not in run_keys
-            run_keys.add(request.run_key)
             record_run(instance, request.partition_key, FAILURE, request.tags)
 
     assert asked == THREE * schedules.MAX_TRIES
 
 
 @stored
-def test_a_new_revision_has_tries_of_its_own(accepted, instance):
+def test_a_sample_of_other_files_has_tries_of_its_own(accepted, instance):
     accepted.intake()
     for _ in range(schedules.MAX_TRIES):
         for request in nights(instance):
@@ -376,7 +374,18 @@ def test_a_new_revision_has_tries_of_its_own(accepted, instance):
     accepted.add_aliquots(accepted.folder, (30,))
     accepted.intake()
 
-    assert len(nights(instance)) == 4
+    assert keys(nights(instance)) == ["t0108000|discs-01"]
+
+
+@stored
+def test_what_succeeded_at_night_is_no_try_that_failed(accepted, instance):
+    accepted.intake()
+    for _ in range(schedules.MAX_TRIES + 1):
+        requests = nights(instance)
+        for request in requests:
+            record_run(instance, request.partition_key, SUCCESS, request.tags)
+
+    assert keys(nights(instance)) == THREE
 
 
 @stored

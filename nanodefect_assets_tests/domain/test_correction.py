@@ -11,7 +11,9 @@ def file(path, modality="hrtem", **more):
     known = {"sha256": "0", "size_bytes": 1, "aliquot": "end", "since_revision": "r0001"}
     acquisition = Acquisition(pixel_size_nm=0.1)
     known |= {"shape": (8, 8)}
-    return ManifestFile(path=path, modality=modality, acquisition=acquisition, calibration_source="file", **known, **more)
+    return ManifestFile(
+        path=path, modality=modality, acquisition=acquisition, calibration_source="file", **known, **more
+    )
 
 
 MANIFEST = Manifest(

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import ndtr
 
 from nanodefect_assets.plots.sizes import lognormal_density, plot_counts, plot_diameters, plot_size_histogram
 
@@ -29,7 +30,10 @@ def distribution_row(aliquot, **values):
         "n_particles": 30,
         "n_edge": 1,
         "mean_diameter": 2.7,
-        "mean_diameter_se": 0.1,
+        "mean_diameter_low": 2.4,
+        "mean_diameter_high": 3.0,
+        "min_diameter": 0.0,
+        "lognormal_kept_fraction": 1.0,
         "lognormal_median": 2.6,
         "lognormal_sigma": 0.1,
     }
@@ -44,7 +48,7 @@ def test_each_aliquot_has_its_bars_fit_and_title():
 
     assert [bar.get_height() for bar in late.patches] == [0.25, 0.75]
     assert [bar.get_x() for bar in late.patches] == [2.0, 2.5]
-    assert late.get_title(loc="left") == "pd-1, 8 h: 2.7 ± 0.1 nm, 30 particles in 2 micrographs"
+    assert late.get_title(loc="left") == "pd-1, 8 h: 2.7 ± 0.3 nm (95 %), 30 particles in 2 micrographs"
     assert (len(late.lines), len(early.lines)) == (1, 0)
     assert "45 s" in early.get_title(loc="left")
 
@@ -57,6 +61,17 @@ def test_the_fit_has_the_area_of_the_bars():
     diameters, shares = axes.lines[0].get_data()
     assert np.trapezoid(shares, diameters) == pytest.approx(0.5, rel=0.01)
     assert diameters[np.argmax(shares)] == pytest.approx(2.6 * np.exp(-0.01), abs=0.02)
+
+
+def test_the_fit_above_a_cut_has_the_area_of_the_bars_there():
+    kept = ndtr(np.log(2.6 / 2.5) / 0.1)
+    row = distribution_row("end", min_diameter=2.5, lognormal_kept_fraction=kept)
+
+    [axes] = plot_size_histogram(histogram_rows("end", [0.8, 0.2], low=2.5), pd.DataFrame([row])).axes
+
+    diameters, shares = axes.lines[0].get_data()
+    assert diameters[0] == 2.5
+    assert np.trapezoid(shares, diameters) == pytest.approx(0.5, rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from pathlib import Path
 from nanodefect_assets.domain.manifest import Acquisition
 from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.stores.home import Home
-from nanodefect_assets.stores.intake import accept_batch, current_manifest, raw_path
+from nanodefect_assets.stores.intake import accept_batch
+from nanodefect_assets.stores.revisions import current_manifest, raw_path
 
 EVENTS = {"open", "os.rename", "os.link", "os.mkdir", "os.remove", "os.chmod", "os.rmdir"}
 HEAD = "batch: pd-1\nfiles:\n  - {path: '*.tif', modality: hrtem, pixel_size_nm: 0.1}\n"

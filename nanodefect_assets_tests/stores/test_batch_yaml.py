@@ -47,9 +47,9 @@ def errors_of(text):
 
 def test_a_batch_yaml_is_read_as_it_was_meant(tmp_path):
     (tmp_path / "batch.yaml").write_text(GOOD)
-    spec, text = read_batch_yaml(tmp_path / "batch.yaml")
+    spec, content = read_batch_yaml(tmp_path / "batch.yaml")
 
-    assert text == GOOD
+    assert content == GOOD.encode()
     assert spec.aliquot_keys() == ("t0000045-r2", "t0028800")
     assert spec.files[0].pixel_size_nm == 0.0195
     assert spec.files[1].tilt_angles_deg == (-60, 0, 60.5)
@@ -190,10 +190,12 @@ def test_the_line_that_is_not_utf8_is_named(tmp_path):
 
 
 def test_a_byte_order_mark_does_no_harm(tmp_path):
-    (tmp_path / "batch.yaml").write_bytes(b"\xef\xbb\xbf" + GOOD.encode())
+    marked = b"\xef\xbb\xbf" + GOOD.encode()
+    (tmp_path / "batch.yaml").write_bytes(marked)
 
-    spec, _ = read_batch_yaml(tmp_path / "batch.yaml")
+    spec, content = read_batch_yaml(tmp_path / "batch.yaml")
 
+    assert content == marked
     assert spec.model_dump() == parse_batch_yaml(GOOD).model_dump()
 
 

@@ -10,9 +10,9 @@ import pytest
 
 from nanodefect_assets.stores.files import (
     copy_hashing,
+    digest_folder,
     locked,
     remove_drafts,
-    seal_folder,
     sha256_of,
     write_atomically,
 )
@@ -116,7 +116,7 @@ def test_a_lock_ends_with_its_process(tmp_path):
 
 
 @pytest.fixture
-def sealed(tmp_path):
+def folder(tmp_path):
     folder = tmp_path / "folder"
     (folder / "deep").mkdir(parents=True)
     (folder / "a").write_bytes(b"1")
@@ -134,16 +134,16 @@ def sealed(tmp_path):
     ],
     ids=["bytes", "name", "more", "less"],
 )
-def test_a_seal_changes_with_names_and_bytes(sealed, change):
-    before = seal_folder(sealed)
-    change(sealed)
+def test_a_digest_changes_with_names_and_bytes(folder, change):
+    before = digest_folder(folder)
+    change(folder)
 
-    assert seal_folder(sealed) != before
+    assert digest_folder(folder) != before
 
 
-def test_a_seal_does_not_change_with_times_or_hidden_files(sealed):
-    before = seal_folder(sealed)
-    os.utime(sealed / "a", (1, 1))
-    (sealed / ".writing").touch()
+def test_a_digest_does_not_change_with_times_or_hidden_files(folder):
+    before = digest_folder(folder)
+    os.utime(folder / "a", (1, 1))
+    (folder / ".writing").touch()
 
-    assert seal_folder(sealed) == before
+    assert digest_folder(folder) == before

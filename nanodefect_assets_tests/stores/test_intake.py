@@ -13,15 +13,11 @@ from nanodefect_assets.domain.progress import ignore_progress
 from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores import arrival, revision_writer
+from nanodefect_assets.stores.arrivals import read_arrivals
+from nanodefect_assets.stores.corrections import existing_cells
 from nanodefect_assets.stores.files import sha256_of
-from nanodefect_assets.stores.intake import (
-    accept_batch,
-    accepted_batches,
-    current_manifest,
-    existing_cells,
-    manifest_of,
-    raw_path,
-)
+from nanodefect_assets.stores.intake import accept_batch
+from nanodefect_assets.stores.revisions import accepted_batches, current_manifest, manifest_of, raw_path
 
 EIGHT, SIXTEEN = (Place(batch="pd-1", aliquot=aliquot) for aliquot in ("t0028800", "t0057600"))
 HEAD = "batch: pd-1\nmaterial: Pd\nfiles:\n"
@@ -94,8 +90,12 @@ def test_the_same_batch_twice_is_a_recorded_no_op(home, batch):
     first, second = accept(home, batch), accept(home, batch)
 
     assert (second.is_new_revision, second.changed, second.manifest) == (False, (), first.manifest)
-    lines = (home.raw / "pd-1" / "arrivals.jsonl").read_text().splitlines()
-    assert [json.loads(line)["is_new_revision"] for line in lines] == [True, False]
+    arrivals = read_arrivals(home, "pd-1")
+    assert [arrived.is_new_revision for arrived in arrivals] == [True, False]
+    assert {(arrived.source, arrived.revision) for arrived in arrivals} == {(str(batch), "r0001")}
+    assert {arrived.fingerprint for arrived in arrivals} == {first.manifest.fingerprint}
+    assert arrivals[0].at <= arrivals[1].at
+    assert read_arrivals(home, "pd-2") == ()
     assert sorted(path.name for path in (home.raw / "pd-1").glob("r*")) == ["r0001"]
 
 
@@ -381,6 +381,24 @@ def test_a_copy_under_a_changed_source_starts_afresh(home, batch, monkeypatch):
     assert (taken.manifest.revision, taken.changed) == ("r0001", (EIGHT,))
     assert not (home.raw / "pd-1" / "r0001" / "files" / "16h").exists()
     assert_whole(home, taken.manifest)
+
+
+def test_the_batch_yaml_kept_is_the_one_that_was_read(home, batch, monkeypatch):
+    commit = revision_writer.RevisionWriter.commit
+
+    def exchanged(writer, *arguments):
+        (batch / "batch.yaml").write_text("batch: other\n")
+        commit(writer, *arguments)
+
+    marked = b"\xef\xbb\xbf" + (HEAD + ENTRIES).encode()
+    (batch / "batch.yaml").write_bytes(marked)
+    monkeypatch.setattr(revision_writer.RevisionWriter, "commit", exchanged)
+    accept(home, batch)
+    monkeypatch.undo()
+
+    assert (home.raw / "pd-1" / "r0001" / "batch.yaml").read_bytes() == marked
+    (batch / "batch.yaml").write_bytes(marked)
+    assert not accept(home, batch).is_new_revision
 
 
 def test_a_batch_that_changes_while_it_is_read_is_not_accepted(home, batch):

@@ -3,7 +3,7 @@ import pytest
 from nanodefect_assets.domain.manifest import Condition, Manifest, ManifestFile, RefusedFile
 from nanodefect_assets.domain.schemas import ALIQUOTS, BATCHES, CONDITIONS, FILES, REFUSED
 from nanodefect_assets.stores.intake_rows import aliquot_rows, batch_rows, condition_rows, file_rows, refused_rows
-from nanodefect_assets.stores.rows import read_rows, write_rows
+from nanodefect_assets.stores.rows import RowsWriter, read_rows
 
 
 def file(path, aliquot, **given):
@@ -42,7 +42,9 @@ MAKERS = [
 @pytest.mark.parametrize(("table", "make"), MAKERS, ids=lambda value: getattr(value, "name", ""))
 def test_rows_are_those_of_their_table_and_come_back(tmp_path, table, make, manifest):
     rows = make(manifest)
-    write_rows(tmp_path / "rows.parquet", table, rows)
+    writer = RowsWriter(tmp_path / "rows.parquet", table)
+    writer.add(rows)
+    writer.close()
 
     assert len(read_rows(tmp_path / "rows.parquet", table)) == len(rows)
     assert list(rows.columns) == list(table.names)

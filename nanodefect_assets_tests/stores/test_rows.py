@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nanodefect_assets.domain.schemas import WRITTEN
 from nanodefect_assets.domain.tables import Table, flag, integer, moment, number, text
-from nanodefect_assets.stores.rows import RowsWriter, SchemaError, arrow_schema, check_rows, read_rows, write_rows
+from nanodefect_assets.stores.rows import RowsWriter, SchemaError, arrow_schema, check_rows, read_rows
 
 REFERENCES = Path(__file__).parents[1] / "references"
 THINGS = Table(
@@ -25,6 +25,12 @@ THINGS = Table(
     ),
     key=("thing_id",),
 )
+
+
+def write_rows(path, table, frame):
+    writer = RowsWriter(path, table)
+    writer.add(frame)
+    writer.close()
 
 
 def things(n=3, **columns):

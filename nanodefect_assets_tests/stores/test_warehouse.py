@@ -1,7 +1,9 @@
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -12,6 +14,7 @@ from nanodefect_assets.domain import schemas
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.stores import warehouse_files
 from nanodefect_assets.stores.files import locked
 from nanodefect_assets.stores.home import POINTER, Home
 from nanodefect_assets.stores.warehouse import describe_tables, load_warehouse, open_warehouse, repeated_keys, run_query
@@ -411,29 +414,134 @@ def test_without_a_warehouse_the_advice_says_what_to_do(home):
 @pytest.mark.parametrize(
     "sql",
     [
-        "DELETE FROM particles",
-        "DROP VIEW mask_quality",
-        "CREATE TABLE nanodefect.more AS SELECT 1",
-        "COPY particles TO 'out.csv'",
         "SELECT * FROM read_csv('/etc/passwd')",
         "SELECT * FROM '/etc/passwd'",
-        "ATTACH 'other.duckdb'",
-        "INSTALL httpfs",
-        "SET enable_external_access = true",
+        "SELECT size FROM read_blob('{file}')",
+        "SELECT * FROM read_duckdb('{file}', table_name = 'particles')",
+        "FROM glob('{folder}/*')",
+        "WITH a AS (COPY (SELECT 42) TO '{file}' (FORMAT csv, USE_TMP_FILE false)) FROM a",
+        "WITH a AS (COPY (SELECT 42) TO '{file}.wal' (FORMAT csv, USE_TMP_FILE false)) FROM a",
+        "WITH a AS (COPY (SELECT 42) TO '{file}' (FORMAT parquet)) FROM a",
+        "WITH a AS (COPY (SELECT 42) TO 'out.csv') FROM a",
+        "WITH a AS (DELETE FROM particles RETURNING *) FROM a",
+        "FROM query('WITH a AS (COPY (SELECT 42) TO ''{file}'') FROM a')",
+        "EXPLAIN ANALYZE COPY (SELECT 42) TO '{file}' (FORMAT csv, USE_TMP_FILE false)",
+        "EXPLAIN ANALYZE DELETE FROM particles",
+        "FROM enable_logging(storage = 'file', storage_path = '{folder}')",
+        "FROM enable_profiling(format = 'json', save_location = '{folder}/out.csv')",
         "SELECT nonsense FROM particles",
         "SELEC 1",
     ],
 )
-def test_a_query_can_only_read_the_warehouse(home, write_chain, tmp_path, monkeypatch, sql):
-    monkeypatch.chdir(tmp_path)
-    write_chain()
-    load_warehouse(home)
+def test_a_question_can_only_read_the_warehouse(home, write_chain, tmp_path, monkeypatch, sql):
+    content = published(home, write_chain, tmp_path, monkeypatch)
     with pytest.raises(Refusal) as caught:
-        run_query(home, sql)
+        run_query(home, sql.format(file=home.warehouse, folder=home.warehouse.parent))
 
     assert caught.value.reason == "bad_sql"
     assert "Error" in caught.value.got
-    assert not any(path.suffix in {".csv", ".duckdb"} for path in tmp_path.iterdir())
+    assert_untouched(home, tmp_path, content)
+
+
+def published(home, write_chain, tmp_path, monkeypatch):
+    """Publish a warehouse, work in an empty folder, and return the bytes of the published file."""
+    write_chain()
+    load_warehouse(home)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    return home.warehouse.read_bytes()
+
+
+def assert_untouched(home, tmp_path, content):
+    assert home.warehouse.read_bytes() == content
+    assert sorted(path.name for path in home.warehouse.parent.iterdir()) == ["load.lock", "nanodefect.duckdb"]
+    assert not list((tmp_path / "empty").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("sql", "got"),
+    [
+        ("COPY (SELECT 42) TO '{file}' (FORMAT csv, USE_TMP_FILE false)", "COPY"),
+        ("COPY (SELECT 42) TO '{file}.wal' (FORMAT csv, USE_TMP_FILE false)", "COPY"),
+        ("COPY particles TO 'out.csv'", "COPY"),
+        ("EXPORT DATABASE 'out'", "EXPORT"),
+        ("DELETE FROM particles", "DELETE"),
+        ("WITH a AS (FROM particles) DELETE FROM particles", "DELETE"),
+        ("DROP VIEW mask_quality", "DROP"),
+        ("CREATE TABLE nanodefect.more AS SELECT 1", "CREATE"),
+        ("CREATE TEMP TABLE more AS SELECT 1", "CREATE"),
+        ("ATTACH 'other.duckdb'", "ATTACH"),
+        ("INSTALL httpfs", "LOAD"),
+        ("SET enable_external_access = true", "SET"),
+        ("PRAGMA database_list", "PRAGMA"),
+        ("CALL enable_logging()", "CALL"),
+        ("CHECKPOINT", "CALL"),
+        ("SELECT 1; SELECT 2", "SELECT, SELECT"),
+        ("SELECT 1; DROP VIEW mask_quality", "SELECT, DROP"),
+        ("", "none"),
+        ("-- nothing", "none"),
+    ],
+)
+def test_what_does_more_than_ask_is_refused(home, write_chain, tmp_path, monkeypatch, sql, got):
+    content = published(home, write_chain, tmp_path, monkeypatch)
+    with pytest.raises(Refusal, match="one statement that only reads") as caught:
+        run_query(home, sql.format(file=home.warehouse))
+
+    assert (caught.value.reason, caught.value.got) == ("not_a_question", got)
+    assert_untouched(home, tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("sql", "n_rows"),
+    [
+        ("SELECT label FROM particles;", 3),
+        ("-- which?\nWITH a AS (FROM particles), b AS (SELECT label FROM a) SELECT * FROM b ORDER BY ALL", 3),
+        ("WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 4) FROM r", 4),
+        ("FROM particles LIMIT 2", 2),
+        ("VALUES (1), (2)", 2),
+        ("(SELECT 1) UNION (SELECT 2)", 2),
+        ("DESCRIBE warehouse_info", 4),
+        ("SHOW warehouse_info", 4),
+        ("SUMMARIZE warehouse_info", 4),
+        ("EXPLAIN SELECT * FROM particles", 1),
+        ("EXPLAIN ANALYZE SELECT * FROM particles", 1),
+        ("PIVOT particles ON label USING count(*) GROUP BY sample", 1),
+        ("SELECT list_transform([label], lambda x: x + 1) FROM particles", 3),
+        ("SELECT count(DISTINCT a) FROM range(300000) AS r(a)", 1),
+    ],
+)
+def test_every_way_to_ask_is_answered(home, write_chain, sql, n_rows):
+    write_chain()
+    load_warehouse(home)
+
+    assert len(run_query(home, sql)) == n_rows
+
+
+def test_a_question_too_large_for_memory_is_refused_in_words(home, write_chain, monkeypatch):
+    write_chain()
+    load_warehouse(home)
+    monkeypatch.setitem(warehouse_files.CONNECTION_CONFIG, "memory_limit", "20MB")
+    with pytest.raises(Refusal, match=r"fits into memory.*aggregate first"):
+        run_query(home, "SELECT a, hash(a)::VARCHAR AS b FROM range(2000000) AS r(a) ORDER BY b")
+
+
+def test_what_our_own_questions_spill_goes_to_a_folder_of_their_own_and_then_away(
+    home, write_chain, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    write_chain()
+    load_warehouse(home)
+    monkeypatch.setitem(warehouse_files.CONNECTION_CONFIG, "memory_limit", "30MB")
+    with open_warehouse(home) as connection, open_warehouse(home) as another:
+        folders = {one.execute("SELECT current_setting('temp_directory')").fetchone() for one in (connection, another)}
+        rows = connection.execute("SELECT a, hash(a)::VARCHAR AS b FROM range(1500000) AS r(a) ORDER BY b")
+        rows.fetchone()
+        spilled = [path for (folder,) in folders for path in Path(folder).iterdir()]
+        assert len(folders) == 2
+        assert all(stat.S_IMODE(Path(folder).stat().st_mode) == 0o700 for (folder,) in folders)
+        assert spilled
+
+    assert not list(tmp_path.glob("nanodefect-sql*"))
 
 
 def test_moments_are_in_utc_whatever_the_machines_zone(home, write_chain, monkeypatch):
@@ -486,16 +594,6 @@ def test_progress_names_every_table(home):
 
     assert [step.detail for step in steps[:-1]] == [table.name for table in schemas.WRITTEN]
     assert steps[-1].done == steps[-1].total == len(schemas.WRITTEN)
-
-
-def test_a_query_larger_than_memory_needs_no_file_in_the_working_folder(home, write_chain, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    write_chain()
-    load_warehouse(home)
-    before = set(tmp_path.iterdir())
-    run_query(home, "SELECT count(DISTINCT a) AS n FROM range(300000) AS r(a)")
-
-    assert set(tmp_path.iterdir()) == before
 
 
 def test_pandas_reads_what_a_query_returns(home, write_chain):

@@ -1,10 +1,16 @@
+import itertools
+import math
+
 import pytest
 
 from nanodefect_assets.domain import schemas
 from nanodefect_assets.domain.keys import Place
+from nanodefect_assets.science.hrtem.score import MaskScore
 from nanodefect_assets.stores.warehouse import load_warehouse, run_query
 
 OTHER_CELL = Place(batch="pd-1", aliquot="end")
+COUNTS = ("n_true_positive", "n_false_positive", "n_false_negative", "n_true_negative")
+RATIOS = ("dice", "iou", "precision", "recall")
 
 
 def query(home, sql):
@@ -16,7 +22,7 @@ def query(home, sql):
     ("counts", "dice", "iou", "precision", "recall"),
     [
         ((6, 2, 4, 88), 12 / 18, 0.5, 0.75, 0.6),
-        ((0, 0, 0, 100), 1, 1, 1, 1),
+        ((0, 0, 0, 100), 1, 1, None, None),
         ((0, 0, 5, 95), 0, 0, None, 0),
         ((0, 5, 0, 95), 0, 0, 0, None),
         ((100, 0, 0, 0), 1, 1, 1, 1),
@@ -25,13 +31,30 @@ def query(home, sql):
 )
 @pytest.mark.parametrize("view", ["mask_quality", "sample_mask_quality"])
 def test_quality_follows_from_counts(home, write, row_of, view, counts, dice, iou, precision, recall):
-    names = ("n_true_positive", "n_false_positive", "n_false_negative", "n_true_negative")
-    row = row_of(schemas.MASK_SCORES, **dict(zip(names, counts, strict=True)))
+    row = row_of(schemas.MASK_SCORES, **dict(zip(COUNTS, counts, strict=True)))
     write("hrtem/mask_scores", {"MASK_SCORES": [row]})
 
     assert query(home, f"SELECT dice, iou, precision, recall FROM {view}") == [
         pytest.approx({"dice": dice, "iou": iou, "precision": precision, "recall": recall}, nan_ok=True)
     ]
+
+
+def test_the_warehouse_and_the_science_mean_the_same_by_quality(home, write, row_of):
+    scores = [
+        MaskScore(**{name: is_some * n for name, is_some, n in zip(COUNTS, some, (3, 5, 7, 11), strict=True)})
+        for some in itertools.product((0, 1), repeat=4)
+    ]
+    rows = [row_of(schemas.MASK_SCORES, micrograph_id=f"{n:02d}", **vars(score)) for n, score in enumerate(scores)]
+    write("hrtem/mask_scores", {"MASK_SCORES": rows})
+    expected = [{name: getattr(score, name) for name in RATIOS} for score in scores]
+
+    found = query(home, f"SELECT {', '.join(RATIOS)} FROM mask_quality ORDER BY micrograph_id")
+    assert found == [
+        {name: None if math.isnan(value) else pytest.approx(value) for name, value in one.items()} for one in expected
+    ]
+    pooled = sum(scores[1:], scores[0])
+    (sample,) = query(home, f"SELECT {', '.join(RATIOS)} FROM sample_mask_quality")
+    assert sample == {name: pytest.approx(getattr(pooled, name)) for name in RATIOS}
 
 
 def test_quality_of_a_sample_is_pooled_over_pixels_not_over_micrographs(home, write, row_of):

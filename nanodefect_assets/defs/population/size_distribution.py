@@ -1,11 +1,13 @@
 """How large the particles of a batch are, aliquot by aliquot."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import dagster as dg
+from pydantic import BaseModel
 
 from nanodefect_assets.defs.checks import declare_check
 from nanodefect_assets.defs.conditions import when_inputs_settle
+from nanodefect_assets.defs.hrtem.segmentation import DRAWN
 from nanodefect_assets.defs.making import asset_name, making, report
 from nanodefect_assets.defs.partitions import batch_of_sample, place_of, synthesis_batch
 from nanodefect_assets.defs.resources import HomeResource
@@ -15,9 +17,15 @@ from nanodefect_assets.science.population.params import SizeParams
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nanodefect_assets.stores.generations import StoredGeneration
+    from nanodefect_assets.stores.home import Home
+
+Params = TypeVar("Params", bound=BaseModel)
+
 _FEW_PARTICLES = 30
 _MICROGRAPHS = AssetName(group="samples", noun="micrographs")
 _PARTICLES = AssetName(group="hrtem", noun="particles")
+_SEGMENTATION = AssetName(group="hrtem", noun="segmentation")
 
 
 class SizeConfig(SizeParams, dg.Config):
@@ -32,7 +40,7 @@ class SizeConfig(SizeParams, dg.Config):
     ],
     partitions_def=synthesis_batch,
     group_name="population",
-    code_version="1",
+    code_version="2",
     kinds={"pandas", "parquet"},
     automation_condition=when_inputs_settle,
     check_specs=[
@@ -47,11 +55,12 @@ class SizeConfig(SizeParams, dg.Config):
 def size_distribution(
     context: dg.AssetExecutionContext, config: SizeConfig, home: HomeResource
 ) -> dg.MaterializeResult:
-    """Size distribution of each aliquot of a batch: histogram, mean with its standard error, fitted lognormal."""
-    from nanodefect_assets.domain.schemas import MICROGRAPHS, PARTICLES, SIZE_DISTRIBUTIONS, SIZE_HISTOGRAMS
+    """Size distribution of each aliquot of a batch: histogram, mean and fitted lognormal with their errors."""
+    from nanodefect_assets.domain.randomness import generator_for
+    from nanodefect_assets.domain.schemas import PARTICLES, SIZE_DISTRIBUTIONS, SIZE_HISTOGRAMS
     from nanodefect_assets.science.population.sizes import histogram_sizes, summarise_sizes
     from nanodefect_assets.stores.corrections import manifest_in_force
-    from nanodefect_assets.stores.generations import current_generation, input_of, require_generation
+    from nanodefect_assets.stores.generations import current_generation, require_generation
 
     batch = place_of(context).batch
     manifest = None if batch is None else manifest_in_force(home.home, batch)
@@ -63,15 +72,16 @@ def size_distribution(
         out.n_items = len(found)
         out.add_rows(SIZE_DISTRIBUTIONS, [])
         out.add_rows(SIZE_HISTOGRAMS, [])
-        for generation in made.values():
-            rows, images = generation.rows(PARTICLES), input_of(home.home, generation, _MICROGRAPHS).rows(MICROGRAPHS)
-            out.add_rows(SIZE_DISTRIBUTIONS, summarise_sizes(rows, config, micrographs=images))
+        for place, generation in made.items():
+            rows, images = generation.rows(PARTICLES), _looked_at(home.home, generation)
+            rng = generator_for(config.seed, "population/size_distribution", place.sample)
+            out.add_rows(SIZE_DISTRIBUTIONS, summarise_sizes(rows, images, config, rng=rng))
             out.add_rows(SIZE_HISTOGRAMS, histogram_sizes(rows, config))
     summary = require_generation(home.home, asset_name(context.asset_key), place_of(context))
     sizes, histogram = summary.rows(SIZE_DISTRIBUTIONS), summary.rows(SIZE_HISTOGRAMS)
     missing = sorted(str(place.aliquot) for place in found.keys() - made.keys())
     counts = sizes.groupby("aliquot_time")["n_particles"].sum()
-    few = sorted(counts[counts < _FEW_PARTICLES].index)
+    few = sorted(str(place.aliquot) for place in made if counts.get(place.aliquot, 0) < _FEW_PARTICLES)
     return report(
         out,
         metadata={
@@ -92,16 +102,54 @@ def size_distribution(
     )
 
 
+def _looked_at(home: "Home", particles: "StoredGeneration") -> "pd.DataFrame":
+    """Return the micrographs of a sample that were segmented and measured, with the smallest diameter kept in each."""
+    from nanodefect_assets.domain.schemas import MASKS, MICROGRAPHS, REFUSED
+    from nanodefect_assets.stores.generations import input_of
+
+    source, images = input_of(home, particles, _SEGMENTATION), input_of(home, particles, _MICROGRAPHS).rows(MICROGRAPHS)
+    masks = source.rows(MASKS)
+    set_aside = list(particles.rows(REFUSED)["item"]) if particles.record.n_refused else []
+    drawn = masks["micrograph_id"][masks["segmenter_name"] == DRAWN]
+    ids = images["micrograph_id"]
+    images = images[ids.isin(masks["micrograph_id"]) & ~ids.isin(set_aside)]
+    smallest = _smallest_diameters(images, source, particles, is_drawn=images["micrograph_id"].isin(drawn))
+    return images.assign(min_diameter_px=smallest)
+
+
+def _smallest_diameters(
+    images: "pd.DataFrame", segmentation: "StoredGeneration", particles: "StoredGeneration", *, is_drawn: "pd.Series"
+) -> list[float]:
+    """Return what segmentation and measurement kept at least, in px; a person who draws a mask has no such limit."""
+    from nanodefect_assets.science.hrtem.params import ParticleParams, SegmentationParams
+
+    params = _params_of(segmentation, SegmentationParams)
+    measured_px = _params_of(particles, ParticleParams).smallest_diameter_px
+    sizes_nm = (None if size_nm != size_nm else size_nm for size_nm in images["pixel_size_nm"])
+    return [
+        measured_px if by_hand else max(measured_px, params.smallest_diameter_px(size_nm))
+        for size_nm, by_hand in zip(sizes_nm, is_drawn, strict=True)
+    ]
+
+
+def _params_of(generation: "StoredGeneration", kind: type[Params]) -> Params:
+    """Return the parameters of a generation, of which one by an older version may have others too."""
+    return kind(**{name: value for name, value in generation.record.origin.params.items() if name in kind.model_fields})
+
+
 def _table(sizes: "pd.DataFrame") -> str:
     """Write the means of a batch as a Markdown table."""
     from nanodefect_assets.domain.keys import aliquot_label
 
-    lines = ["| aliquot | particles | mean diameter | standard error | unit |", "|---|---|---|---|---|"]
+    lines = [
+        "| aliquot | particles | micrographs | mean diameter | standard error | 95 % from | to | unit |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for row in sizes.itertuples():
-        mean, error = (f"{value:.3g}" if value == value else "" for value in (row.mean_diameter, row.mean_diameter_se))
-        lines.append(
-            f"| {aliquot_label(str(row.aliquot_time))} | {row.n_particles} | {mean} | {error} | {row.length_unit} |"
-        )
+        numbers = (row.mean_diameter, row.mean_diameter_se, row.mean_diameter_low, row.mean_diameter_high)
+        cells = [aliquot_label(str(row.aliquot_time)), str(row.n_particles), str(row.n_micrographs)]
+        cells += [f"{value:.3g}" if value == value else "" for value in numbers]
+        lines.append(f"| {' | '.join([*cells, str(row.length_unit)])} |")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
 """What experts drew on micrographs."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -9,6 +9,7 @@ from nanodefect_assets.defs.conditions import when_inputs_pass
 from nanodefect_assets.defs.making import making, report, upstream
 from nanodefect_assets.defs.partitions import place_of, sample
 from nanodefect_assets.defs.resources import HomeResource
+from nanodefect_assets.domain.refusal import Refusal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nanodefect_assets.domain.manifest import Manifest, ManifestFile
+    from nanodefect_assets.stores.generations import GenerationWriter
 
 
 @dg.asset(
@@ -47,7 +49,7 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
             file_id, path = f"{sample_name}/{file.path}", raw_path(home.home, manifest, file)
             with out.item(file_id):
                 if file.label_of is None:
-                    out.add_rows(PARTICLE_LABELS, _class_rows(file_id, path, manifest))
+                    out.add_rows(PARTICLE_LABELS, _class_rows(out, file_id, path, manifest))
                 else:
                     mask = _particle_mask(read_label_image(path), file)
                     arrays.add(file_id, mask, micrograph_id=f"{sample_name}/{file.label_of}")
@@ -58,8 +60,13 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
     )
 
 
-def _class_rows(file_id: str, path: "Path", manifest: "Manifest") -> "pd.DataFrame":
-    """Return the classes that a table gives to particles, with the ids of their micrographs."""
+def _class_rows(out: "GenerationWriter", file_id: str, path: "Path", manifest: "Manifest") -> "pd.DataFrame":
+    """Return the classes that a table gives to particles, with the ids of their micrographs.
+
+    Rows about a micrograph that is not there, or a place outside it, are set aside one by one.
+    """
+    import pandas as pd
+
     from nanodefect_assets.domain.label_pairs import Micrographs
     from nanodefect_assets.domain.micrograph import MODALITIES
     from nanodefect_assets.domain.schemas import PARTICLE_LABELS
@@ -69,13 +76,25 @@ def _class_rows(file_id: str, path: "Path", manifest: "Manifest") -> "pd.DataFra
     micrographs = Micrographs(file.path for file in manifest.files if file.modality in MODALITIES)
     folder = file_id.rsplit("/", 1)[0] if "/" in file_id else ""
     sample_name = "/".join(file_id.split("/", 2)[:2])
-    paths = {name: micrographs.labelled_by(f"{folder}/{name}") for name in table["micrograph"].unique()}
-    table = table.assign(
-        label_file_id=file_id,
-        row_index=range(len(table)),
-        micrograph_id=[f"{sample_name}/{paths[name]}" for name in table["micrograph"]],
-    )
-    return table.reindex(columns=list(PARTICLE_LABELS.names))
+    shapes = {file.path: (file.shape or ())[-2:] for file in manifest.files}
+    table = table.reindex(columns=["micrograph", "class_name", "label", "row_px", "col_px"])
+    rows = []
+    for index, row in enumerate(table.to_dict("records")):
+        try:
+            labelled = micrographs.labelled_by(f"{folder}/{row.pop('micrograph')}")
+            _check_inside(row, shapes[labelled])
+        except Refusal as refusal:
+            out.refuse(f"{file_id} line {index + 2}", refusal)
+            continue
+        rows.append({"label_file_id": file_id, "row_index": index, "micrograph_id": f"{sample_name}/{labelled}", **row})
+    return pd.DataFrame(rows, columns=list(PARTICLE_LABELS.names)).astype({"label": "Int64"})
+
+
+def _check_inside(row: "dict[str, Any]", shape: tuple[int, ...]) -> None:
+    """Refuse a place that lies outside its micrograph."""
+    if len(shape) == 2 and (row["row_px"] > shape[0] or row["col_px"] > shape[1]):
+        got = f"row {row['row_px']:g}, col {row['col_px']:g}"
+        raise Refusal("bad_place", expected=f"a place inside an image of {shape[0]} x {shape[1]} pixels", got=got)
 
 
 def _particle_mask(labels: "np.ndarray", file: "ManifestFile") -> "np.ndarray":

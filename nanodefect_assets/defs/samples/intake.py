@@ -65,7 +65,7 @@ def intake(context: dg.AssetExecutionContext, config: IntakeConfig, home: HomeRe
         context.instance.add_run_tags(context.run.run_id, {REFUSED_TAG: refusal.reason})
         raise dg.Failure(description=str(refusal), allow_retries=False) from refusal
 
-    manifest = accepted.manifest
+    manifest = current_manifest(home.home, batch) or accepted.manifest  # what is in force, if another intake came after
     register_places(context.instance, manifest.cells())
     with making(context, home) as out:
         out.n_items = len(manifest.files) + len(manifest.refused)

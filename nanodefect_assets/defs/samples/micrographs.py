@@ -99,10 +99,14 @@ def _frames(home: "Home", manifest: "Manifest", sample_name: str) -> Iterator[_F
     from nanodefect_assets.stores.raw.read import read_frames
     from nanodefect_assets.stores.revisions import raw_path
 
+    first_of: dict[str, str] = {}
     for file in manifest.files:
         if file.modality not in MODALITIES:
             continue
         file_id = f"{sample_name}/{file.path}"
+        if first_of.setdefault(file.sha256, file.path) != file.path:
+            yield _Frame(file, file_id, None, _same_image(file, first_of[file.sha256]))
+            continue
         is_stack = file.shape is not None and len(file.shape) == 3
         path = raw_path(home, manifest, file)
         frames = enumerate(read_frames(path, file.modality, row_order=file.acquisition.row_order))
@@ -118,6 +122,12 @@ def _frames(home: "Home", manifest: "Manifest", sample_name: str) -> Iterator[_F
             if is_stack:
                 micrograph_id = f"{file_id}@{number:04d}"
             yield _Frame(file, micrograph_id, counts)
+
+
+def _same_image(file: ManifestFile, first: str) -> Refusal:
+    """Say that an image came twice: counted twice, its particles would look like independent ones."""
+    expected, advice = "an image of its own", "Leave one of them out."
+    return Refusal("same_image", expected=expected, got=f"the bytes of {first}", file=file.path, advice=advice)
 
 
 def _row(frame: _Frame, sample_name: str, counts: "np.ndarray", n_despiked: int) -> dict[str, Any]:

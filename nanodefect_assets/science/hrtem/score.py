@@ -14,6 +14,10 @@ class MaskScore:
     ----------
     n_true_positive, n_false_positive, n_false_negative, n_true_negative : int
         Pixels that are particle in both, in the mask alone, in the truth alone and in neither.
+
+    Notes
+    -----
+    The view ``mask_quality`` of the warehouse has the same ratios; what is not a number here is missing there.
     """
 
     n_true_positive: int
@@ -43,12 +47,12 @@ class MaskScore:
 
     @property
     def precision(self) -> float:
-        """TP / (TP + FP); not a number where nothing was found."""
+        """TP / (TP + FP); not a number where the mask is empty, whatever the truth."""
         return _ratio(self.n_true_positive, self.n_true_positive + self.n_false_positive)
 
     @property
     def recall(self) -> float:
-        """TP / (TP + FN); not a number where there was nothing to find."""
+        """TP / (TP + FN); not a number where the truth is empty, whatever the mask."""
         return _ratio(self.n_true_positive, self.n_true_positive + self.n_false_negative)
 
 

@@ -15,6 +15,7 @@ from nanodefect_assets.science.imaging.otsu import otsu_threshold
 from nanodefect_assets.science.imaging.texture import local_standard_deviation
 
 _Image = Float[np.ndarray, "row col"]
+_Mask = Bool[np.ndarray, "row col"]
 
 Method = Literal["otsu_intensity", "otsu_local_std"]
 Polarity = Literal["bright", "dark"]
@@ -69,32 +70,39 @@ def segment_particles(micrograph: Micrograph, params: SegmentationParams) -> Seg
     _refuse_if_blank(micrograph)
     method = _method_for(micrograph, params)
     quantity = _thresholded_quantity(micrograph, method, params)
-    polarity = _polarity_for(quantity, method, params)
-    sign = 1 if polarity == "bright" else -1
-    threshold = sign * otsu_threshold(sign * quantity, params.n_classes)
-    mask = sign * quantity > sign * threshold
+    polarity, threshold, mask = _particle_class(quantity, method, params)
     mask = fill_holes(open_mask(mask, params.opening_radius_px), params.max_hole_fraction)
-    labels = drop_specks(label_mask(mask), _min_area_px(micrograph, params))
+    min_diameter_px = params.smallest_diameter_px(micrograph.pixel_size_nm)
+    labels = drop_specks(label_mask(mask), np.pi / 4 * min_diameter_px**2)
     return Segmentation(labels=labels, threshold=threshold, polarity=polarity, method=method)
 
 
-def choose_polarity(is_above: Bool[np.ndarray, "row col"]) -> Polarity:
-    """Tell whether particles are above the threshold (``bright``) or below it (``dark``).
+def choose_polarity(is_brightest: _Mask, is_darkest: _Mask) -> Polarity:
+    """Tell whether particles are the brightest class of pixels (``bright``) or the darkest (``dark``).
 
     Parameters
     ----------
-    is_above : ndarray of shape (row, col)
-        Pixels above the threshold.
+    is_brightest, is_darkest : ndarray of shape (row, col)
+        Pixels of the two outermost classes; with two classes each is what the other leaves.
 
     Notes
     -----
-    Support runs around the frame, so particles are the phase that covers less of the outermost pixels; on a tie, the
-    one that covers less of the image; on a tie again, the bright one. Wrong where particles cover more than half of
-    the border: state the polarity there.
+    What runs around the frame is support or vacuum: the class that covers more than half of the outermost pixels is
+    not the particles. Where neither class does, because support between the two runs around the frame or the border is
+    parted in halves, particles are the class that covers less of the image; on a tie, the bright one. Wrong where
+    particles cover more than half of the border, or more of the image than holes in a support: state the polarity
+    there.
     """
-    border = np.concatenate((is_above[0], is_above[-1], is_above[1:-1, 0], is_above[1:-1, -1]))
-    excess = 2 * np.count_nonzero(border) - border.size or 2 * np.count_nonzero(is_above) - is_above.size
-    return "dark" if excess > 0 else "bright"
+    if _covers_border(is_brightest):
+        return "dark"
+    if _covers_border(is_darkest):
+        return "bright"
+    return "dark" if np.count_nonzero(is_brightest) > np.count_nonzero(is_darkest) else "bright"
+
+
+def _covers_border(mask: _Mask) -> bool:
+    border = np.concatenate((mask[0], mask[-1], mask[1:-1, 0], mask[1:-1, -1]))
+    return bool(2 * np.count_nonzero(border) > border.size)
 
 
 def _refuse_if_blank(micrograph: Micrograph) -> None:
@@ -121,10 +129,22 @@ def _method_for(micrograph: Micrograph, params: SegmentationParams) -> Method:
     return "otsu_local_std" if micrograph.modality == "hrtem" else "otsu_intensity"
 
 
-def _polarity_for(quantity: _Image, method: Method, params: SegmentationParams) -> Polarity:
+def _particle_class(quantity: _Image, method: Method, params: SegmentationParams) -> tuple[Polarity, float, _Mask]:
+    """Return the polarity of particles, the threshold of their class and its pixels."""
     if params.polarity != "auto":
-        return params.polarity
-    return "bright" if method == "otsu_local_std" else choose_polarity(quantity > otsu_threshold(quantity))
+        return params.polarity, *_outermost_class(quantity, params.polarity, params)
+    bright = _outermost_class(quantity, "bright", params)
+    if method == "otsu_local_std":
+        return "bright", *bright
+    dark = _outermost_class(quantity, "dark", params)
+    return ("bright", *bright) if choose_polarity(bright[1], dark[1]) == "bright" else ("dark", *dark)
+
+
+def _outermost_class(quantity: _Image, polarity: Polarity, params: SegmentationParams) -> tuple[float, _Mask]:
+    """Return the threshold of the brightest or darkest class, and its pixels."""
+    sign = 1 if polarity == "bright" else -1
+    threshold = sign * otsu_threshold(sign * quantity, params.n_classes)
+    return threshold, sign * quantity > sign * threshold
 
 
 def _thresholded_quantity(micrograph: Micrograph, method: Method, params: SegmentationParams) -> _Image:
@@ -139,10 +159,3 @@ def _window_px(micrograph: Micrograph, params: SegmentationParams) -> int:
     if micrograph.pixel_size_nm is None or params.window_nm is None:
         return params.window_px | 1
     return max(3, round(params.window_nm / micrograph.pixel_size_nm) | 1)
-
-
-def _min_area_px(micrograph: Micrograph, params: SegmentationParams) -> float:
-    min_diameter_px = params.min_diameter_px
-    if micrograph.pixel_size_nm is not None:
-        min_diameter_px = max(min_diameter_px, params.min_diameter_nm / micrograph.pixel_size_nm)
-    return np.pi / 4 * min_diameter_px**2

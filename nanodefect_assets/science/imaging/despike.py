@@ -4,9 +4,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Num
 
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.science.imaging.median import median_3x3
+from nanodefect_assets.science.imaging.median import median_3x3, row_blocks
 from nanodefect_assets.science.imaging.params import DespikeParams
 
+_Counts = Num[np.ndarray, "row col"]
 _Image = Float[np.ndarray, "row col"]
 _Mask = Bool[np.ndarray, "row col"]
 
@@ -41,17 +42,48 @@ def remove_spikes(counts: Num[np.ndarray, "row col"], params: DespikeParams) -> 
     where spikes of one height fill more than 1 / n^2 of the frame (4 % at five standard deviations) they hide
     themselves, and one of extreme height hides fainter ones.
     """
-    image = counts.astype(np.float32)
-    invalid = ~np.isfinite(image)
-    if invalid.any():
-        _refuse_if_mostly_invalid(invalid, params.max_invalid_fraction)
+    native = counts.dtype.newbyteorder("=")
+    is_short = native.kind in "iu" and native.itemsize <= 2  # float32 holds them exactly, and they are cheaper
+    image = counts.astype(native if is_short else np.float32, copy=False)
+    invalid = None if is_short else _find_invalid(image, params.max_invalid_fraction)
+    if invalid is not None:
         image = _fill_invalid(image, invalid)
     median = median_3x3(image)
-    difference = image - median
-    limit = params.n_standard_deviations * difference.std(where=~invalid, dtype=np.float64)
-    spikes = np.abs(difference) > limit
-    np.copyto(image, median, where=spikes)
-    return image, int(np.count_nonzero(spikes | invalid))
+    distance = _distance(image, median)
+    limit = params.n_standard_deviations * _standard_deviation(image, median, invalid)
+    spikes = distance > (int(limit) if is_short else limit)
+    result = image.astype(np.float32)
+    np.copyto(result, median, where=spikes)
+    return result, int(np.count_nonzero(spikes if invalid is None else spikes | invalid))
+
+
+def _find_invalid(image: _Image, max_fraction: float) -> _Mask | None:
+    """Return the pixels that hold no finite number; None if there are none."""
+    if np.isfinite(image.min()) and np.isfinite(image.max()):
+        return None
+    invalid = ~np.isfinite(image)
+    _refuse_if_mostly_invalid(invalid, max_fraction)
+    return invalid
+
+
+def _distance(image: _Counts, median: _Counts) -> _Counts:
+    """Return the absolute difference; of integers unsigned, so that none overflows."""
+    larger = np.maximum(image, median)
+    distance = np.subtract(larger, np.minimum(image, median), out=larger)
+    return distance.view(f"u{image.itemsize}") if image.dtype.kind == "i" else distance
+
+
+def _standard_deviation(image: _Counts, median: _Counts, invalid: _Mask | None) -> float:
+    """Return the standard deviation of the difference of the pixels that came with a number."""
+    total = total_square = 0.0
+    for rows in row_blocks(image):
+        difference = np.subtract(image[rows], median[rows], dtype=np.float64).ravel()
+        if invalid is not None:
+            difference[invalid[rows].ravel()] = 0
+        total += difference.sum()
+        total_square += np.dot(difference, difference)
+    n_valid = image.size - (0 if invalid is None else np.count_nonzero(invalid))
+    return float(np.sqrt(max(total_square / n_valid - (total / n_valid) ** 2, 0)))
 
 
 def _refuse_if_mostly_invalid(invalid: _Mask, max_fraction: float) -> None:

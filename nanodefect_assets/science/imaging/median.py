@@ -1,12 +1,14 @@
 """Median of the 3 x 3 neighbourhood, by a sorting network."""
 
+from collections.abc import Iterator
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Num
 
-_Image = Float[np.ndarray, "row col"]
+_Image = Num[np.ndarray, "row col"]
 
-_BLOCK_PIXELS = 1 << 15
-"""Pixels worked on at a time, so that the network's arrays stay in the processor's cache."""
+_BLOCK_BYTES = 1 << 17
+"""Size of the rows worked on at a time, so that the arrays of an expression stay in the processor's cache."""
 
 
 def median_3x3(image: _Image) -> _Image:
@@ -15,7 +17,7 @@ def median_3x3(image: _Image) -> _Image:
     Parameters
     ----------
     image : ndarray of shape (row, col)
-        Any unit; every pixel a number.
+        Any unit; every pixel a number. The fewer bytes a pixel has, the faster.
 
     Returns
     -------
@@ -31,17 +33,21 @@ def median_3x3(image: _Image) -> _Image:
     ----------
     .. [1] A. W. Paeth, Median finding on a 3 x 3 grid, Graphics Gems, 171 (1990).
     """
-    n_rows, n_cols = image.shape
     padded = np.pad(image, 1, mode="edge")
     result = np.empty_like(image)
-    step = max(1, _BLOCK_PIXELS // n_cols)
-    for start in range(0, n_rows, step):
-        stop = min(start + step, n_rows)
-        result[start:stop] = _median_of_block(padded[start : stop + 2])
+    for rows in row_blocks(image):
+        result[rows] = _median_of_block(padded[rows.start : rows.stop + 2])
     return result
 
 
-def _median_of_block(padded: Float[np.ndarray, "padded_row padded_col"]) -> _Image:
+def row_blocks(image: _Image) -> Iterator[slice]:
+    """Return slices of rows that together are the image, each small enough for the processor's cache."""
+    n_rows, n_cols = image.shape
+    step = max(1, _BLOCK_BYTES // (n_cols * image.itemsize))
+    return (slice(start, min(start + step, n_rows)) for start in range(0, n_rows, step))
+
+
+def _median_of_block(padded: Num[np.ndarray, "padded_row padded_col"]) -> _Image:
     low, middle, high = _sort_three(padded[:-2], padded[1:-1], padded[2:])
     largest_low = np.maximum(np.maximum(low[:, :-2], low[:, 1:-1]), low[:, 2:])
     smallest_high = np.minimum(np.minimum(high[:, :-2], high[:, 1:-1]), high[:, 2:])

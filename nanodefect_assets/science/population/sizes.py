@@ -7,11 +7,13 @@ from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.schemas import SIZE_DISTRIBUTIONS, SIZE_HISTOGRAMS
 from nanodefect_assets.domain.tables import Table
 from nanodefect_assets.science.population.bins import round_bin_edges
+from nanodefect_assets.science.population.lognormal import fit_lognormal, kept_fraction, lognormal_distance
 from nanodefect_assets.science.population.params import SizeParams
+from nanodefect_assets.science.population.resampling import SizeSample, bootstrap_errors
 from nanodefect_assets.science.population.weighted import (
     clustered_standard_error,
-    fit_lognormal,
-    lognormal_distance,
+    interval_95,
+    ratio_standard_error,
     weighted_mean,
     weighted_quantile,
     weighted_sd,
@@ -21,33 +23,50 @@ _KEY = list(SIZE_DISTRIBUTIONS.key)
 
 _DTYPES = {"text": "str", "int": "int64", "float": "float64", "bool": "bool"}
 
+_UM2_PER_NM2 = 1e-6
+
+_NONE = pd.DataFrame({"diameter": [0.0], "weight": 0.0, "touches_edge": False, "micrograph_id": ""}).iloc[:0]
+
 
 def summarise_sizes(
-    particles: pd.DataFrame, params: SizeParams, *, micrographs: pd.DataFrame | None = None
+    particles: pd.DataFrame, micrographs: pd.DataFrame, params: SizeParams, *, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Summarise equivalent diameters: mean with its standard error, spread, median and a lognormal fit.
+    """Summarise equivalent diameters: mean, spread, median and a lognormal fit, how sure they are, number density.
 
     Parameters
     ----------
     particles : DataFrame
         Rows of `PARTICLES`, of any number of samples.
+    micrographs : DataFrame
+        Rows of `MICROGRAPHS`: every one in which particles were looked for, found or not. A further column
+        ``min_diameter_px`` has the smallest equivalent diameter that segmentation kept in each; 0 for none.
     params : SizeParams
-        From how many particles on a distribution is fitted.
-    micrographs : DataFrame or None
-        Rows of `MICROGRAPHS`. Where given, aliquots in whose micrographs no particle was found have a row too.
+        From how many particles on a distribution is fitted, and how often micrographs are drawn again.
+    rng : Generator
+        Draws micrographs.
 
     Returns
     -------
     DataFrame
         Rows of `SIZE_DISTRIBUTIONS`: one per aliquot, length unit and whether simulated. Without a particle that
-        counts, the counts are 0 and the rest is not a number.
+        counts, sizes are not numbers.
 
     Notes
     -----
-    Particles at an edge are left out, the others count with their inclusion weight. The standard error takes each
-    micrograph as a cluster: with a single micrograph it is not a number, because how micrographs differ is not known.
+    Particles at an edge are left out, the others count with their inclusion weight. Errors take each micrograph as a
+    cluster: with a single one they are not numbers, because how micrographs differ is not known. Those of sizes take
+    the micrographs with particles, that of the number density all. Mean and number density have the ratio estimator's
+    error, the others that of micrographs drawn again.
     """
-    rows = [key | _summary(group, params) for key, group in _groups(particles, micrographs)]
+    if unknown := set(particles["micrograph_id"]) - set(micrographs["micrograph_id"]):
+        raise ValueError(f"Expected the micrographs of all particles. Missing: {sorted(unknown)[:3]}.")
+    found = dict(_groups(particles))
+    looked_at = _keys(micrographs, micrographs["pixel_size_nm"].notna()).groupby(_KEY).indices
+    rows = [
+        dict(zip(_KEY, key, strict=True))
+        | _summary(found.get(key, _NONE), micrographs.iloc[looked_at[key]], params, rng=rng)
+        for key in sorted(looked_at)
+    ]
     return _as_table(rows, SIZE_DISTRIBUTIONS)
 
 
@@ -67,12 +86,16 @@ def histogram_sizes(particles: pd.DataFrame, params: SizeParams) -> pd.DataFrame
         Rows of `SIZE_HISTOGRAMS`, from the smallest particle to the largest; a bin holds its lower edge. None for an
         aliquot without a particle that counts.
     """
-    rows = [key | bin_row for key, group in _groups(particles, None) for bin_row in _bin_rows(group, params)]
+    rows = [
+        dict(zip(_KEY, key, strict=True)) | bin_row
+        for key, group in _groups(particles)
+        for bin_row in _bin_rows(group, params)
+    ]
     return _as_table(rows, SIZE_HISTOGRAMS)
 
 
-def _groups(particles: pd.DataFrame, micrographs: pd.DataFrame | None) -> list[tuple[dict, pd.DataFrame]]:
-    """Return the key of each aliquot, length unit and whether simulated, with its particles, in the order of keys."""
+def _groups(particles: pd.DataFrame) -> list[tuple[tuple, pd.DataFrame]]:
+    """Return the particles of each aliquot, length unit and whether simulated, in the order of these keys."""
     is_calibrated = particles["equivalent_diameter_nm"].notna()
     diameters = particles["equivalent_diameter_nm"].where(is_calibrated, particles["equivalent_diameter_px"])
     keyed = _keys(particles, is_calibrated).assign(
@@ -81,11 +104,7 @@ def _groups(particles: pd.DataFrame, micrographs: pd.DataFrame | None) -> list[t
         touches_edge=particles["touches_edge"].astype(bool),
         micrograph_id=particles["micrograph_id"],
     )
-    groups = {key: group for key, group in keyed.groupby(_KEY)}
-    if micrographs is not None:
-        for key in _keys(micrographs, micrographs["pixel_size_nm"].notna()).itertuples(index=False, name=None):
-            groups.setdefault(key, keyed.iloc[:0])
-    return [(dict(zip(_KEY, key, strict=True)), groups[key]) for key in sorted(groups)]
+    return [(key, group[list(_NONE)]) for key, group in keyed.groupby(_KEY)]
 
 
 def _keys(table: pd.DataFrame, is_calibrated: pd.Series) -> pd.DataFrame:
@@ -100,30 +119,92 @@ def _keys(table: pd.DataFrame, is_calibrated: pd.Series) -> pd.DataFrame:
     )
 
 
-def _summary(group: pd.DataFrame, params: SizeParams) -> dict[str, float | int]:
+def _summary(
+    group: pd.DataFrame, micrographs: pd.DataFrame, params: SizeParams, *, rng: np.random.Generator
+) -> dict[str, float | int]:
     inner = group[~group["touches_edge"]]
-    clusters, micrographs = pd.factorize(inner["micrograph_id"])
+    sample = _sample(inner, micrographs)
+    n_particles = len(inner)
     row: dict[str, float | int] = {
         "n_micrographs": len(micrographs),
-        "n_particles": len(inner),
-        "n_edge": len(group) - len(inner),
+        "n_micrographs_with_particles": sample.n_clusters,
+        "n_particles": n_particles,
+        "n_edge": len(group) - n_particles,
+        "min_diameter": float(_smallest_diameters(micrographs).max()),
     }
-    if inner.empty:
+    row |= _number_density(inner, micrographs)
+    if n_particles == 0:
         return row
-    diameters, weights = inner["diameter"].to_numpy(), inner["weight"].to_numpy()
-    row |= {
-        "mean_diameter": weighted_mean(diameters, weights),
-        "mean_diameter_se": clustered_standard_error(diameters, weights, clusters),
-        "sd_diameter": weighted_sd(diameters, weights),
-        "median_diameter": weighted_quantile(diameters, weights, 0.5),
+    with_fit = n_particles >= params.min_particles_for_fit
+    errors = bootstrap_errors(sample, params.n_resamples, with_fit=with_fit, rng=rng)
+    return row | _mean(sample) | _spread(sample, errors) | (_lognormal(sample, errors) if with_fit else {})
+
+
+def _sample(inner: pd.DataFrame, micrographs: pd.DataFrame) -> SizeSample:
+    where = _positions(inner, micrographs)
+    return SizeSample(
+        diameters=inner["diameter"].to_numpy(),
+        weights=inner["weight"].to_numpy(),
+        cuts=_smallest_diameters(micrographs)[where],
+        clusters=np.unique(where, return_inverse=True)[1],
+    )
+
+
+def _positions(particles: pd.DataFrame, micrographs: pd.DataFrame) -> np.ndarray:
+    """Return the row of the micrograph of each particle."""
+    return pd.Index(micrographs["micrograph_id"]).get_indexer(pd.Index(particles["micrograph_id"]))
+
+
+def _smallest_diameters(micrographs: pd.DataFrame) -> np.ndarray:
+    """Return the smallest diameter that segmentation kept in each micrograph, in nm or else px."""
+    return (micrographs["min_diameter_px"] * micrographs["pixel_size_nm"].fillna(1.0)).to_numpy(dtype=float)
+
+
+def _number_density(inner: pd.DataFrame, micrographs: pd.DataFrame) -> dict[str, float]:
+    """Return particles per area: weights over the area of all micrographs, an unbiased estimate on equal frames."""
+    areas = micrographs["n_rows"] * micrographs["n_cols"] * micrographs["pixel_size_nm"] ** 2 * _UM2_PER_NM2
+    areas_um2 = areas.to_numpy(dtype=float)
+    n_expected = np.bincount(_positions(inner, micrographs), inner["weight"], minlength=len(micrographs))
+    error = ratio_standard_error(n_expected, areas_um2) if len(inner) else float("nan")
+    return {
+        "number_density_per_um2": float(n_expected.sum() / areas_um2.sum()),
+        "number_density_per_um2_se": error,
     }
-    return row | _lognormal(diameters, weights) if len(inner) >= params.min_particles_for_fit else row
 
 
-def _lognormal(diameters: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    median, sigma = fit_lognormal(diameters, weights)
-    distance = lognormal_distance(diameters, weights, median, sigma)
-    return {"lognormal_median": median, "lognormal_sigma": sigma, "lognormal_ks": distance}
+def _mean(sample: SizeSample) -> dict[str, float]:
+    mean = weighted_mean(sample.diameters, sample.weights)
+    error = clustered_standard_error(sample.diameters, sample.weights, sample.clusters)
+    low, high = interval_95(mean, error, sample.n_clusters)
+    return {
+        "mean_diameter": mean,
+        "mean_diameter_se": error,
+        "mean_diameter_low": low,
+        "mean_diameter_high": high,
+    }
+
+
+def _spread(sample: SizeSample, errors: dict[str, float]) -> dict[str, float]:
+    return {
+        "sd_diameter": weighted_sd(sample.diameters, sample.weights),
+        "sd_diameter_se": errors.get("sd", np.nan),
+        "median_diameter": weighted_quantile(sample.diameters, sample.weights, 0.5),
+        "median_diameter_se": errors.get("median", np.nan),
+    }
+
+
+def _lognormal(sample: SizeSample, errors: dict[str, float]) -> dict[str, float]:
+    fit = fit_lognormal(sample.diameters, sample.weights, sample.cuts)
+    if np.isnan(fit.sigma):
+        return {}
+    return {
+        "lognormal_median": fit.median,
+        "lognormal_median_se": errors.get("lognormal_median", np.nan),
+        "lognormal_sigma": fit.sigma,
+        "lognormal_sigma_se": errors.get("lognormal_sigma", np.nan),
+        "lognormal_kept_fraction": kept_fraction(fit, sample.weights, sample.cuts),
+        "lognormal_ks": lognormal_distance(sample.diameters, sample.weights, sample.cuts, fit),
+    }
 
 
 def _bin_rows(group: pd.DataFrame, params: SizeParams) -> list[dict[str, float | int]]:

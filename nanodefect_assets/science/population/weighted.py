@@ -2,7 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy.special import ndtr
+from scipy.special import stdtrit
 
 _Values = Float[np.ndarray, " n"]
 
@@ -20,7 +20,7 @@ def clustered_standard_error(values: _Values, weights: _Values, clusters: Int[np
     values, weights : ndarray of shape (n,)
         Values in any unit, and their positive weights.
     clusters : ndarray of shape (n,)
-        Number of the cluster of each value, from 0 without gaps.
+        Number of the cluster of each value; gaps do not matter.
 
     Returns
     -------
@@ -29,19 +29,35 @@ def clustered_standard_error(values: _Values, weights: _Values, clusters: Int[np
 
     Notes
     -----
-    The linearised ratio estimator with the small-sample factor m / (m - 1) for m clusters [1]_. An interval of 95 %
-    takes the quantile of Student's t for m - 1 degrees of freedom.
+    Clusters in which nothing was found are not counted: they tell how many values there are, nothing of their mean.
+    Counted as totals of zero they would make the error too small and its degrees of freedom too many: of 95 %
+    intervals from 7 clusters, 30 % of them empty, 89 % hold the mean; without the empty ones 94 %.
+    """
+    _, compact = np.unique(clusters, return_inverse=True)
+    return ratio_standard_error(np.bincount(compact, weights * values), np.bincount(compact, weights))
+
+
+def ratio_standard_error(totals: _Values, sizes: _Values) -> float:
+    """Return the standard error of the sum of `totals` over the sum of `sizes`, both of shape (cluster,).
+
+    Notes
+    -----
+    The linearised ratio estimator with the small-sample factor m / (m - 1) for m clusters [1]_; not a number for one.
 
     References
     ----------
     .. [1] W. G. Cochran, Sampling Techniques, 3rd ed., Wiley (1977), eq. 6.13.
     """
-    n_clusters = int(clusters.max()) + 1
-    if n_clusters < 2:
+    if totals.size < 2:
         return float("nan")
-    residuals = weights * (values - weighted_mean(values, weights))
-    totals = np.bincount(clusters, residuals)
-    return float(np.sqrt(n_clusters / (n_clusters - 1) * np.sum(totals**2)) / np.sum(weights))
+    residuals = totals - totals.sum() / sizes.sum() * sizes
+    return float(np.sqrt(totals.size / (totals.size - 1) * np.sum(residuals**2)) / sizes.sum())
+
+
+def interval_95(value: float, standard_error: float, n_clusters: int) -> tuple[float, float]:
+    """Return the 95 % confidence interval of Student's t with one degree of freedom fewer than clusters."""
+    half_width = stdtrit(n_clusters - 1, 0.975) * standard_error if n_clusters > 1 else float("nan")
+    return value - half_width, value + half_width
 
 
 def weighted_sd(values: _Values, weights: _Values) -> float:
@@ -61,28 +77,3 @@ def weighted_quantile(values: _Values, weights: _Values, share: float) -> float:
     low = int(np.searchsorted(cumulative, target - tolerance))
     high = int(np.searchsorted(cumulative, target + tolerance, side="right"))
     return float((ascending[low] + ascending[min(high, values.size - 1)]) / 2)
-
-
-def fit_lognormal(diameters: _Values, weights: _Values) -> tuple[float, float]:
-    """Return median and standard deviation of ln(diameter) of the lognormal distribution of largest likelihood.
-
-    Both are not a number where all diameters are equal, or there is one.
-    """
-    log_diameters = np.log(diameters)
-    mean = weighted_mean(log_diameters, weights)
-    sigma = np.sqrt(weighted_mean(np.square(log_diameters - mean), weights))
-    if not sigma > 1e-9:
-        return float("nan"), float("nan")
-    return float(np.exp(mean)), float(sigma)
-
-
-def lognormal_distance(diameters: _Values, weights: _Values, median: float, sigma: float) -> float:
-    """Return the largest distance between the weighted empirical distribution and a lognormal one (Kolmogorov-Smirnov).
-
-    It measures the fit; as a test it would need its own critical values, because the distribution is fitted.
-    """
-    order = np.argsort(diameters)
-    expected = ndtr(np.log(diameters[order] / median) / sigma)
-    after = np.cumsum(weights[order]) / np.sum(weights)
-    before = np.concatenate(([0.0], after[:-1]))
-    return float(np.maximum(np.abs(after - expected), np.abs(before - expected)).max())

@@ -90,7 +90,7 @@ def test_polarity_takes_the_phase_that_covers_less_of_the_border(border_rows, fi
     is_above[:border_rows] = True
     is_above[4 : 4 + filled_rows, 1:-1] = True
 
-    assert choose_polarity(is_above) == polarity
+    assert choose_polarity(is_above, ~is_above) == polarity
 
 
 @pytest.mark.parametrize(("is_inside_above", "polarity"), [(True, "dark"), (False, "bright")])
@@ -99,7 +99,33 @@ def test_a_tie_at_the_border_goes_to_the_smaller_area(is_inside_above, polarity)
     is_above[:5] = True
     is_above[1:-1, 1:-1] = is_inside_above
 
-    assert choose_polarity(is_above) == polarity
+    assert choose_polarity(is_above, ~is_above) == polarity
+
+
+def three_level_micrograph(*, is_support_at_border, sign, rng):
+    """Twenty-five particles on a support with vacuum in a hole, or around it; some particles are cut by the frame."""
+    rows, cols = np.indices((300, 300))
+    is_right = cols >= 150
+    is_hole = (rows >= 8) & (rows < 292) & (cols >= 152) & (cols < 292)
+    is_vacuum = is_hole if is_support_at_border else is_right | (rows < 8) | (rows >= 292) | (cols < 8)
+    is_particle = np.zeros((300, 300), dtype=bool)
+    for row in range(0 if is_support_at_border else 30, 300, 60):
+        for col in range(20, 150, 28):
+            is_particle |= np.hypot(rows - row, cols - col) < 8
+    levels = 100.0 - 60 * is_vacuum + 100 * is_particle
+    return micrograph_of(sign * levels + rng.normal(0, 4, levels.shape)), is_particle
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("is_support_at_border", [True, False])
+def test_three_classes_find_particles_wherever_the_vacuum_is(is_support_at_border, sign, rng):
+    micrograph, is_particle = three_level_micrograph(is_support_at_border=is_support_at_border, sign=sign, rng=rng)
+
+    found = segment_particles(micrograph, SegmentationParams(n_classes=3))
+
+    assert found.polarity == ("bright" if sign > 0 else "dark")
+    assert found.n_particles == 25
+    assert score_mask(found.labels, is_particle).dice > 0.95
 
 
 def test_stated_polarity_overrides_the_rule():

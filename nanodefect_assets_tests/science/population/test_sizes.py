@@ -3,9 +3,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import kstest, lognorm
+from scipy.stats import t as student
 
 from nanodefect_assets.domain.schemas import SIZE_DISTRIBUTIONS, SIZE_HISTOGRAMS
+from nanodefect_assets.science.hrtem.particles import inclusion_weights
 from nanodefect_assets.science.population.params import SizeParams
 from nanodefect_assets.science.population.sizes import histogram_sizes, summarise_sizes
 
@@ -18,14 +19,36 @@ def particles(diameters, *, micrograph="pd-1/t0028800/a.tif", weights=1.0, unit=
     )
 
 
-def summary(table, **settings):
-    return summarise_sizes(table, SizeParams(**settings)).iloc[0]
+def micrographs_of(table, *, empty=(), pixel_size_nm=0.1, min_diameter_px=0.0, shape=(1000, 2000)):
+    """Micrographs of the particles and further ones without any."""
+    in_nm = table.groupby("micrograph_id")["equivalent_diameter_nm"].apply(lambda lengths: lengths.notna().all())
+    simulated = table.groupby("micrograph_id")["is_simulated"].first()
+    ids = [*in_nm.index, *empty]
+    return pd.DataFrame(
+        {
+            "micrograph_id": ids,
+            "pixel_size_nm": [pixel_size_nm if in_nm.get(name, True) else np.nan for name in ids],
+            "is_simulated": [simulated.get(name, False) for name in ids],
+            "n_rows": shape[0],
+            "n_cols": shape[1],
+            "min_diameter_px": min_diameter_px,
+        }
+    )
+
+
+def summaries(table, micrographs=None, **settings):
+    micrographs = micrographs_of(table) if micrographs is None else micrographs
+    return summarise_sizes(table, micrographs, SizeParams(**settings), rng=np.random.default_rng(0))
+
+
+def summary(table, micrographs=None, **settings):
+    return summaries(table, micrographs, **settings).iloc[0]
 
 
 def test_rows_have_the_columns_of_the_schemas():
     table = particles([1.0, 2.0, 4.0])
 
-    assert tuple(summarise_sizes(table, SizeParams()).columns) == SIZE_DISTRIBUTIONS.names
+    assert tuple(summaries(table).columns) == SIZE_DISTRIBUTIONS.names
     assert tuple(histogram_sizes(table, SizeParams()).columns) == SIZE_HISTOGRAMS.names
 
 
@@ -43,27 +66,96 @@ def test_weighted_statistics_by_hand():
     assert (row["n_micrographs"], row["n_particles"], row["n_edge"]) == (2, 3, 1)
     assert row["mean_diameter"] == pytest.approx(4.75)
     assert row["mean_diameter_se"] == pytest.approx(np.sqrt(2 * (5.0**2 + 5.0**2)) / 8)
+    half_width = 12.706 * row["mean_diameter_se"]
+    ends = [row["mean_diameter_low"], row["mean_diameter_high"]]
+    assert ends == pytest.approx([4.75 - half_width, 4.75 + half_width], rel=1e-4)
     assert row["sd_diameter"] == pytest.approx(np.sqrt((2.75**2 + 3 * 0.75**2 + 4 * 1.25**2) / 8 * 3 / 2))
     assert row["median_diameter"] == 5.0
     assert np.isnan(row["lognormal_sigma"])
 
 
-def test_a_single_micrograph_has_no_standard_error():
-    row = summary(particles([1.0, 2.0, 3.0]))
+def test_a_single_micrograph_has_no_error_of_anything():
+    row = summary(particles([1.0, 2.0, 3.0, 4.0, 5.0]))
 
-    assert row["mean_diameter"] == 2.0
-    assert np.isnan(row["mean_diameter_se"])
+    assert (row["mean_diameter"], row["n_micrographs"]) == (3.0, 1)
+    assert row[[name for name in row.index if name.endswith(("_se", "_low", "_high"))]].isna().all()
 
 
-def test_a_lognormal_distribution_is_recovered_as_scipy_fits_it():
-    diameters = np.random.default_rng(0).lognormal(np.log(3.0), 0.2, 4000)
+def test_micrographs_without_particles_are_looked_at_and_say_nothing_of_sizes():
+    table = pd.concat([particles([1.0, 1.0]), particles([2.0, 3.0], micrograph="pd-1/t0028800/b.tif")])
+    empty = [f"pd-1/t0028800/empty-{n}.tif" for n in range(5)]
 
-    row = summary(particles(diameters))
+    row = summary(table, micrographs_of(table, empty=empty))
 
-    shape, _, scale = lognorm.fit(diameters, floc=0)
-    assert (row["lognormal_median"], row["lognormal_sigma"]) == pytest.approx((3.0, 0.2), rel=0.03)
-    assert (row["lognormal_median"], row["lognormal_sigma"]) == pytest.approx((scale, shape), rel=1e-4)
-    assert row["lognormal_ks"] == pytest.approx(kstest(diameters, lognorm(shape, 0, scale).cdf).statistic, abs=1e-4)
+    assert (row["n_micrographs"], row["n_micrographs_with_particles"]) == (7, 2)
+    assert row["mean_diameter_se"] == pytest.approx(np.sqrt(2 / 1 * 2 * 1.5**2) / 4)
+    half_width = student.ppf(0.975, 1) * row["mean_diameter_se"]
+    assert row["mean_diameter_high"] - row["mean_diameter"] == pytest.approx(half_width)
+    assert row["median_diameter_se"] > 0
+
+
+def test_number_density_is_weighted_and_over_every_area():
+    table = pd.concat(
+        [
+            particles([2.0, 4.0], weights=[1.0, 3.0]),
+            particles([3.0], weights=2.0, micrograph="pd-1/t0028800/b.tif"),
+            particles([3.0], weights=0.0, edge=True, micrograph="pd-1/t0028800/b.tif"),
+        ]
+    )
+    images = micrographs_of(table, empty=["pd-1/t0028800/c.tif"], pixel_size_nm=0.5)  # half a square micrometre each
+
+    row = summary(table, images)
+
+    assert row["number_density_per_um2"] == pytest.approx(6 / 1.5)
+    assert row["number_density_per_um2_se"] == pytest.approx(np.std([8, 4, 0], ddof=1) / np.sqrt(3))
+
+
+def test_a_planted_number_density_is_found_in_spite_of_the_frame(rng):
+    shape, density_per_px, height = (200, 300), 1e-3, 40
+    tables = []
+    for n in range(400):
+        rows, cols = (rng.uniform(-height, size, 1000) for size in shape)
+        n_around = rng.poisson(density_per_px * (shape[0] + height) * (shape[1] + height))
+        rows, cols = np.ceil(rows[:n_around]), np.ceil(cols[:n_around])
+        is_whole = (rows > 0) & (cols > 0) & (rows + height < shape[0]) & (cols + height < shape[1])
+        [weight] = inclusion_weights(np.array([height]), np.array([height]), shape)
+        weights = np.full(np.count_nonzero(is_whole), weight)
+        tables.append(particles(np.full(weights.size, 30.0), weights=weights, micrograph=f"pd-1/end/{n:03d}.tif"))
+    table = pd.concat(tables)
+
+    row = summary(table, micrographs_of(table, pixel_size_nm=1.0, shape=shape))
+
+    error = row["number_density_per_um2_se"]
+    assert error < 0.01 * density_per_px * 1e6
+    assert row["number_density_per_um2"] == pytest.approx(density_per_px * 1e6, abs=3.5 * error)
+
+
+def test_number_density_of_what_has_no_scale_is_not_known():
+    row = summary(particles([30.0, 40.0], unit="px"))
+
+    assert np.isnan(row["number_density_per_um2"])
+    assert row["mean_diameter"] == 35.0
+
+
+@pytest.mark.parametrize(("unit", "cut_px", "min_diameter"), [("nm", 30.0, 3.0), ("px", 2.8, 2.8)])
+def test_the_fit_knows_of_what_segmentation_drops(rng, unit, cut_px, min_diameter):
+    diameters = rng.lognormal(np.log(3.0), 0.2, 20_000)
+    diameters = diameters[diameters >= min_diameter]
+    names = [f"pd-1/t0028800/{n % 10}.tif" for n in range(diameters.size)]
+    table = particles(diameters, micrograph=names, unit=unit)
+
+    row = summary(table, micrographs_of(table, min_diameter_px=cut_px))
+
+    assert row["min_diameter"] == pytest.approx(min_diameter)
+    assert row["lognormal_kept_fraction"] == pytest.approx(diameters.size / 20_000, rel=0.05)
+    for name, planted in (("lognormal_median", 3.0), ("lognormal_sigma", 0.2)):
+        assert row[name] == pytest.approx(planted, abs=4 * row[f"{name}_se"])
+        assert row[f"{name}_se"] < 0.1 * planted
+
+
+def test_particles_of_an_unknown_micrograph_are_refused():
+    with pytest.raises(ValueError, match=r"Missing: \['pd-1/t0028800/a\.tif'\]"):
+        summaries(particles([1.0]), micrographs_of(particles([])))
 
 
 def test_a_weight_counts_as_that_many_particles():
@@ -105,7 +197,7 @@ def test_units_aliquots_and_simulations_are_never_mixed():
         ]
     )
 
-    rows = summarise_sizes(table.sample(frac=1, random_state=1), SizeParams())
+    rows = summaries(table.sample(frac=1, random_state=1))
 
     keys = rows[["aliquot_time", "length_unit", "is_simulated", "mean_diameter"]].to_numpy().tolist()
     assert keys == [
@@ -119,18 +211,20 @@ def test_units_aliquots_and_simulations_are_never_mixed():
 def test_an_aliquot_with_edge_particles_alone_has_a_row_of_nothing():
     row = summary(particles([3.0, 4.0], edge=True, weights=0.0))
 
-    assert (row["n_micrographs"], row["n_particles"], row["n_edge"]) == (0, 0, 2)
+    assert (row["n_micrographs_with_particles"], row["n_particles"], row["n_edge"]) == (0, 0, 2)
     assert np.isnan(row["mean_diameter"])
     assert histogram_sizes(particles([3.0], edge=True, weights=0.0), SizeParams()).empty
 
 
-def test_an_aliquot_without_particles_has_a_row_where_its_micrographs_are_known():
-    micrographs = pd.DataFrame({"micrograph_id": ["pd-1/end/a.tif"], "pixel_size_nm": [0.1], "is_simulated": [False]})
+def test_an_aliquot_without_particles_has_a_row_of_its_micrographs():
+    none = particles([])
 
-    rows = summarise_sizes(particles([]), SizeParams(), micrographs=micrographs)
+    rows = summaries(none, micrographs_of(none, empty=["pd-1/end/a.tif", "pd-1/end/b.tif"]))
 
-    assert rows[["aliquot_time", "length_unit", "n_particles", "n_edge"]].to_numpy().tolist() == [["end", "nm", 0, 0]]
-    assert summarise_sizes(particles([]), SizeParams()).empty
+    names = ["aliquot_time", "length_unit", "n_micrographs", "n_particles", "n_edge", "number_density_per_um2"]
+    assert rows[names].to_numpy().tolist() == [["end", "nm", 2, 0, 0, 0.0]]
+    assert rows["number_density_per_um2_se"].isna().all()
+    assert summaries(none).empty
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,0 +1,113 @@
+"""Which crystal each atom's neighbours belong to."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from nanodefect_assets.defs.checks import declare_check, items_check, items_result
+from nanodefect_assets.defs.conditions import when_inputs_pass
+from nanodefect_assets.defs.making import making, report, upstream
+from nanodefect_assets.defs.partitions import sample
+from nanodefect_assets.defs.progress import log_steps
+from nanodefect_assets.defs.resources import HomeResource
+from nanodefect_assets.domain.progress import Progress
+from nanodefect_assets.science.atoms.params import OrderParams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nanodefect_assets.domain.atom_order import AtomOrder
+    from nanodefect_assets.stores.atomic_models import AtomicModel
+
+_LARGEST_STRETCH = 0.1
+
+
+class OrderConfig(OrderParams, dg.Config):
+    """Launchpad form of `OrderParams`."""
+
+
+@dg.asset(
+    key=["atoms", "order"],
+    deps=[["atoms", "atomic_model"]],
+    partitions_def=sample,
+    group_name="atoms",
+    code_version="1",
+    kinds={"numba", "parquet"},
+    automation_condition=when_inputs_pass,
+    check_specs=[
+        items_check("atoms", "order"),
+        declare_check(
+            ("atoms", "order"),
+            "bonds_plausible",
+            "The bond length of a particle of one fcc element lies within a tenth of that of bulk.",
+        ),
+    ],
+)
+def order(context: dg.AssetExecutionContext, config: OrderConfig, home: HomeResource) -> dg.MaterializeResult:
+    """Order of every atom: fcc, hcp, five-fold, icosahedral, ambiguous, surface or disordered; scores, strain."""
+    from nanodefect_assets.domain.schemas import ATOM_ORDERS
+    from nanodefect_assets.science.atoms.order import classify_order
+    from nanodefect_assets.science.crystal.bulk import bulk_bond_angstrom
+    from nanodefect_assets.stores.atom_orders import ROTATIONS, add_rotations
+    from nanodefect_assets.stores.atomic_models import read_atomic_models
+
+    source = upstream(context, home, "atoms", "atomic_model")
+    on_step, shown = log_steps(context.log), None
+    odd: dict[str, float] = {}
+    n_of: dict[str, int] = {}
+    with making(context, home, inputs=[source], params=config) as out:
+        out.add_rows(ATOM_ORDERS, [])
+        arrays = out.arrays(ROTATIONS)
+        for n, model in enumerate(read_atomic_models(source)):
+            with out.item(model.structure_id):
+                found = classify_order(model.positions_angstrom, config)
+                bulk = bulk_bond_angstrom(model.species.tolist())
+                out.add_rows(ATOM_ORDERS, _rows(model, found, bulk))
+                add_rotations(arrays, model.structure_id, found)
+                shown = found if shown is None else shown
+                if bulk is not None and abs(found.bond.stretch_against(bulk)) > _LARGEST_STRETCH:
+                    odd[model.structure_id] = found.bond.stretch_against(bulk)
+                for name in found.order.tolist():
+                    n_of[name] = n_of.get(name, 0) + 1
+            on_step(Progress(task="order", done=n + 1, total=n + 1, detail=model.structure_id))
+    return report(
+        out,
+        metadata={"n_atoms": out.n_rows(ATOM_ORDERS), **{f"n_{name}": n for name, n in sorted(n_of.items())}},
+        checks=[
+            items_result(out),
+            dg.AssetCheckResult(
+                check_name="bonds_plausible",
+                passed=not odd,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"stretch": dg.MetadataValue.json(odd)},
+            ),
+        ],
+        preview=_preview(shown),
+    )
+
+
+def _rows(model: "AtomicModel", found: "AtomOrder", bulk: float | None) -> "pd.DataFrame":
+    """Return the rows of `ATOM_ORDERS` of one particle, with what the other methods say (fig. A.5)."""
+    import numpy as np
+
+    from nanodefect_assets.domain.schemas import ATOM_ORDERS
+    from nanodefect_assets.science.atoms.bond_order import averaged_bond_order
+    from nanodefect_assets.science.atoms.common_neighbours import common_neighbours
+    from nanodefect_assets.science.atoms.strain import measure_strain, volumetric
+    from nanodefect_assets.stores.atom_orders import order_rows
+
+    cutoff, positions = found.bond.cutoff_angstrom, model.positions_angstrom
+    strain = np.full(len(found), np.nan) if bulk is None else volumetric(measure_strain(found, bulk))
+    return order_rows(model.structure_id, found).assign(
+        cna_class=common_neighbours(positions, cutoff).astype(object),
+        q4=averaged_bond_order(positions, cutoff, 4),
+        q6=averaged_bond_order(positions, cutoff, 6),
+        mean_strain=strain,
+    )[list(ATOM_ORDERS.names)]
+
+
+def _preview(found: "AtomOrder | None") -> bytes | None:
+    from nanodefect_assets.plots.atoms import plot_order_slices
+    from nanodefect_assets.plots.png import figure_png
+
+    return None if found is None else figure_png(plot_order_slices(found))
