@@ -224,6 +224,10 @@ SIZE_DISTRIBUTIONS = Table(
         flag("is_simulated", "Whether the row is of simulated micrographs; they are never mixed with measured ones."),
         integer("n_micrographs", "Micrographs in which particles were looked for."),
         integer("n_micrographs_with_particles", "Micrographs with particles that count."),
+        integer(
+            "n_files_with_particles",
+            "Files with particles that count. Frames of one file may show one field of view: errors count them as one.",
+        ),
         integer("n_particles", "Particles that count."),
         integer("n_edge", "Particles left out because they touch an edge."),
         number(
@@ -235,24 +239,24 @@ SIZE_DISTRIBUTIONS = Table(
         number("number_density_per_um2", "Particles per area, weighted for those at an edge.", "1/um2", null=True),
         number(
             "number_density_per_um2_se",
-            "Its standard error, clustered by micrograph, empty ones too.",
+            "Its standard error, clustered by file, empty ones too.",
             "1/um2",
             null=True,
         ),
         number("mean_diameter", "Weighted mean equivalent diameter.", "length_unit", null=True),
         number(
             "mean_diameter_se",
-            "Standard error of the mean, clustered by micrograph; n_micrographs_with_particles - 1 degrees of freedom. "
-            "Like all errors of sizes, not known if fewer than two micrographs have particles.",
+            "Standard error of the mean, clustered by file; n_files_with_particles - 1 degrees of freedom. Like all "
+            "errors of sizes, not known if fewer than two files have particles.",
             "length_unit",
             null=True,
         ),
         number("mean_diameter_low", "Lower end of the 95 % confidence interval of the mean.", "length_unit", null=True),
         number("mean_diameter_high", "Upper end of the 95 % confidence interval.", "length_unit", null=True),
         number("sd_diameter", "Weighted standard deviation between particles.", "length_unit", null=True),
-        number("sd_diameter_se", "Its standard error, by drawing micrographs again.", "length_unit", null=True),
+        number("sd_diameter_se", "Its standard error, by drawing files again.", "length_unit", null=True),
         number("median_diameter", "Weighted median.", "length_unit", null=True),
-        number("median_diameter_se", "Its standard error, by drawing micrographs again.", "length_unit", null=True),
+        number("median_diameter_se", "Its standard error, by drawing files again.", "length_unit", null=True),
         number(
             "lognormal_median",
             "Median of the fitted lognormal distribution, corrected for the particles below min_diameter that "
@@ -260,9 +264,9 @@ SIZE_DISTRIBUTIONS = Table(
             "length_unit",
             null=True,
         ),
-        number("lognormal_median_se", "Its standard error, by drawing micrographs again.", "length_unit", null=True),
+        number("lognormal_median_se", "Its standard error, by drawing files again.", "length_unit", null=True),
         number("lognormal_sigma", "Standard deviation of ln(diameter) in the fitted distribution.", null=True),
-        number("lognormal_sigma_se", "Its standard error, by drawing micrographs again.", null=True),
+        number("lognormal_sigma_se", "Its standard error, by drawing files again.", null=True),
         number(
             "lognormal_kept_fraction",
             "Share of the particles that segmentation keeps if the fitted distribution is right.",

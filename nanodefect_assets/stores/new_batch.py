@@ -86,11 +86,11 @@ def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = p
     """
     key = check_batch_key(batch) if batch is not None else _slug(folder.absolute().name)
     files, troubles = _look(folder, probe)
-    if not files and not troubles:
+    if not files and not any(_can_be_mended(path) for path, _ in troubles):
         raise Refusal(
             "nothing_to_describe",
             expected="files of a microscope, or coordinates",
-            got="none of them",
+            got="; ".join(f"{path}: {why}" for path, why in troubles[:3]) or "an empty folder",
             file=str(folder),
         )
     groups: dict[tuple[str, str], list[_File]] = {}
@@ -100,6 +100,11 @@ def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = p
     entries = [line for place, group in sorted(groups.items()) for line in _entries(*place, group)]
     comments = [line for path, why in troubles for line in _left_out(path, why)]
     return _HEAD.format(batch=json.dumps(key)) + "\n".join([*entries, *comments]) + "\n"
+
+
+def _can_be_mended(path: str) -> bool:
+    """Whether a file that was left out may only lack what a person can say of it."""
+    return PurePosixPath(path).suffix.lower() in (*_COORDINATE_ENDINGS, *TABLE_ENDINGS)
 
 
 def _left_out(path: str, why: str) -> list[str]:

@@ -41,7 +41,8 @@ def changed(before, after):
 
 
 def test_a_mended_calibration_changes_the_sizes_of_its_file_and_nothing_else(home_copy, correct, pointers_of):
-    query = "SELECT sample, label, area_px, equivalent_diameter_px, circularity, equivalent_diameter_nm AS nm FROM particles"
+    columns = "sample, label, area_px, equivalent_diameter_px, circularity, equivalent_diameter_nm AS nm"
+    query = f"SELECT {columns} FROM particles"
     before, pointers = rows(home_copy, f"{query} ORDER BY ALL"), pointers_of(home_copy)
 
     done = correct(kind="calibration", target="8h/stack.tif", value="0.4")

@@ -13,7 +13,7 @@ from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.manifest import Acquisition
 from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.stores import files
+from nanodefect_assets.stores import files, revision_writer
 from nanodefect_assets.stores.files import append_line, make_folder, read_lines, write_atomically
 from nanodefect_assets.stores.generations import RECORD, new_generation
 from nanodefect_assets.stores.home import POINTER
@@ -56,6 +56,9 @@ class Disk:
             self.before[Path(new).name] = self.surviving(), actual(self.root)
             self.beside[Path(new).name] = self.surviving(Path(new).parent), actual(Path(new).parent)
         Path(old).rename(new)
+
+    def forget(self, folder):
+        self._names[folder.stat().st_ino] = {}
 
     def surviving(self, folder=None):
         """Return the bytes of every file that could still be found, by its path; None for bytes that are lost."""
@@ -153,6 +156,18 @@ def test_a_revision_is_on_the_disk_before_its_pointer_leads_to_it(home, disk, nu
     assert len(written) == len(manifest.files) + len(["batch.yaml", "journal.jsonl", "manifest.json"])
     assert survived == written
     assert below("raw", disk.surviving()) == below("raw", actual(home.root))
+
+
+def test_a_try_that_was_killed_before_its_folder_was_on_the_disk_goes_on_and_is_safe(home, disk, monkeypatch):
+    with monkeypatch.context() as killed:
+        killed.setattr(revision_writer.RevisionWriter, "commit", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            drop(home, 2)
+    disk.forget(home.raw / "pd-1")
+    accept_batch(home, home.landing / "pd-1", probe=probe)
+    survived, written = (below("pd-1/r0001", found) for found in disk.before[POINTER])
+
+    assert survived == written
 
 
 def test_what_was_copied_of_a_revision_is_on_the_disk_before_its_manifest(home, disk):

@@ -1,9 +1,11 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
 
 from nanodefect_assets.domain.champion import ModelRecord, PromotionDecision, Recipe, Score
 from nanodefect_assets.domain.refusal import Refusal
@@ -97,16 +99,37 @@ def test_the_alias_moves_and_the_earlier_champion_stays_readable(home, trained):
     assert model_version(home, "moving", first).weights()["w"] == [1]
 
 
-def test_the_quick_reading_says_what_mlflow_says(home, trained, monkeypatch):
-    version, _ = trained("agreeing", 1)
-    promote(home, "agreeing", version, decision("agreeing", version))
-    quick = champion_of(home, "agreeing")
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_home_s_own_registry_and_one_elsewhere_are_asked_alike(home, trained, monkeypatch, is_own):
+    version, run_id = trained("agreeing", 1)
+    promote(home, "agreeing", version, decision("agreeing", version, incumbent=version_in_use(home, "agreeing")))
+    if not is_own:
+        monkeypatch.setattr(Home, "mlflow_database", None)
 
-    monkeypatch.setattr(Home, "mlflow_database", None)
-    assert champion_of(home, "agreeing") == quick
+    champion = champion_of(home, "agreeing")
+    assert champion == model_version(home, "agreeing", version)
+    assert (champion.version, champion.mlflow_run_id) == (version, run_id)
     assert champion_of(home, "nobody") is None
-    with pytest.raises(Refusal, match="expected a registered version of agreeing, got version 99"):
-        model_version(home, "agreeing", "99")
+    for unknown in ("99", "first"):
+        with pytest.raises(Refusal, match=f"expected a registered version of agreeing, got version {unknown}"):
+            model_version(home, "agreeing", unknown)
+
+
+def version_in_use(home, name):
+    found = model_in_use(home, name)
+    return None if found is None else found.version
+
+
+def test_only_mlflow_knows_its_tables(tmp_path, monkeypatch):
+    home = Home(tmp_path).prepare()
+    home.mlflow_database.write_text("tables of an MLflow to come")
+    write_model(home.mlflow / "artifacts" / "m", record("later"), {"w": np.array([7], np.float32)})
+    answer = SimpleNamespace(version=3, source=str(home.mlflow / "artifacts" / "m"), run_id="run")
+    client = SimpleNamespace(get_model_version_by_alias=lambda *_: answer, get_model_version=lambda *_: answer)
+    monkeypatch.setattr(registry, "open_tracking", lambda _: client)
+
+    assert champion_of(home, "later").weights()["w"] == [7]
+    assert model_version(home, "later", "3").version == "3"
 
 
 def test_decisions_for_and_against_are_kept_with_the_version(home, trained):
@@ -162,11 +185,22 @@ def test_a_folder_without_a_whole_model_is_not_registered(home, tmp_path):
     assert open_tracking(home).search_registered_models("name = 'partial'") == []
 
 
+def impatient(monkeypatch):
+    """Let MLflow wait 50 ms for a busy database, and try once."""
+    monkeypatch.setattr(mlflow_client, "_TRIES", 1)
+    execute = SQLiteDialect.do_execute
+
+    def hurried(dialect, cursor, statement, parameters, context=None):
+        execute(dialect, cursor, statement.replace("busy_timeout = 20000", "busy_timeout = 50"), parameters, context)
+
+    monkeypatch.setattr(SQLiteDialect, "do_execute", hurried)
+
+
 def test_a_locked_registry_is_an_error_and_not_another_model(home, trained, shipped, monkeypatch):
     shipped("locked")
     (first, _), (second, _) = trained("locked", 1), trained("locked", 2)
     promote(home, "locked", first, decision("locked", first, incumbent="shipped"))
-    monkeypatch.setattr(mlflow_client, "_BUSY_S", 0.1)
+    impatient(monkeypatch)
     with closing(sqlite3.connect(home.mlflow_database, isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         with pytest.raises(TrackingUnavailable, match="Nothing was changed"):

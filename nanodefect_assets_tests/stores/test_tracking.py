@@ -263,6 +263,33 @@ def test_a_locked_database_is_reported_in_words(home, client, monkeypatch):
             end_runs_of_dead_processes(home)
 
 
+@pytest.mark.parametrize(
+    ("tables", "rows"),
+    [
+        ("", []),
+        ("CREATE TABLE runs (run_uuid)", None),
+        ("CREATE TABLE alembic_version (version_num)", None),
+        ("CREATE TABLE alembic_version (version_num); INSERT INTO alembic_version VALUES ('later')", None),
+    ],
+    ids=["none", "no version", "version unknown to itself", "a later version"],
+)
+def test_tables_of_a_version_not_known_are_not_read(tmp_path, tables, rows):
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        connection.executescript(tables)
+
+    assert read_database(tmp_path / "mlflow.db", "SELECT nonsense FROM nowhere") == rows
+
+
+def test_where_mlflow_has_changed_its_tables_it_is_asked_itself(home, client, monkeypatch):
+    monkeypatch.setattr(mlflow_client, "_KNOWN_SCHEMAS", frozenset())
+    with training_run(home, experiment="migrated", name="a run") as run:
+        assert end_runs_of_dead_processes(home) == []
+        monkeypatch.setenv("NANODEFECT_BOOT_ID", "another-boot")
+
+        assert end_runs_of_dead_processes(home) == [run.run_id]
+        assert status_of(client, run.run_id) == "KILLED"
+
+
 def test_a_file_that_is_no_database_is_reported_in_words(tmp_path):
     path = tmp_path / "mlflow.db"
     path.write_bytes(b"not a database, surely not" * 100)
@@ -290,6 +317,16 @@ def test_a_busy_database_is_tried_three_times(n_locked, n_calls):
         with pytest.raises(TrackingUnavailable, match="database is locked"):
             patiently(call, 7)
     assert len(calls) == n_calls
+
+
+def test_a_database_that_is_locked_when_mlflow_opens_it_is_reported_in_words():
+    from sqlalchemy.exc import OperationalError
+
+    def call():
+        raise OperationalError("SELECT 1", {}, sqlite3.OperationalError("database is locked"))
+
+    with pytest.raises(TrackingUnavailable, match=r"locked\). Nothing was changed"):
+        patiently(call)
 
 
 def test_other_errors_of_mlflow_are_not_tried_again(client):

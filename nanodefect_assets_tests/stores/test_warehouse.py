@@ -531,10 +531,11 @@ def test_what_our_own_questions_spill_goes_to_a_folder_of_their_own_and_then_awa
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     write_chain()
     load_warehouse(home)
-    monkeypatch.setitem(warehouse_files.CONNECTION_CONFIG, "memory_limit", "30MB")
+    monkeypatch.setitem(warehouse_files.CONNECTION_CONFIG, "memory_limit", "60MB")
+    monkeypatch.setitem(warehouse_files.CONNECTION_CONFIG, "threads", 1)
     with open_warehouse(home) as connection, open_warehouse(home) as another:
         folders = {one.execute("SELECT current_setting('temp_directory')").fetchone() for one in (connection, another)}
-        rows = connection.execute("SELECT a, hash(a)::VARCHAR AS b FROM range(1500000) AS r(a) ORDER BY b")
+        rows = connection.execute("SELECT a, hash(a)::VARCHAR AS b FROM range(3000000) AS r(a) ORDER BY b")
         rows.fetchone()
         spilled = [path for (folder,) in folders for path in Path(folder).iterdir()]
         assert len(folders) == 2

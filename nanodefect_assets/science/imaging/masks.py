@@ -42,7 +42,7 @@ def fill_holes(mask: _Mask, max_fraction: float) -> _Mask:
 
 
 def number_particles(drawn: _Labels) -> _Labels:
-    """Number the particles that a person drew, from 1 without gaps.
+    """Return the particles that a person drew, numbered from 1 without gaps.
 
     Where all that is drawn has one value, such as 255, its connected parts are the particles; else each value is one.
     """

@@ -16,6 +16,6 @@ class SizeParams(BaseModel):
         default=1000,
         ge=100,
         le=100_000,
-        description="Times that the micrographs are drawn again for the errors of median, spread and fit.",
+        description="Times that the files are drawn again for the errors of median, spread and fit.",
     )
     seed: int = Field(default=0, ge=0, description="Seed of these draws; batch and aliquot change the stream.")

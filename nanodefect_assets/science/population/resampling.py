@@ -1,4 +1,4 @@
-"""Standard errors of what has no formula for them, by drawing micrographs again."""
+"""Standard errors of what has no formula for them, by drawing clusters of particles again."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ _LEAST_DEFINED = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class SizeSample:
-    """Diameters of particles and the micrographs in which they were found.
+    """Diameters of particles and the fields of view in which they were found.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class SizeSample:
     cuts : ndarray of shape (n,)
         Smallest diameter that segmentation kept in the particle's micrograph, in the same unit; 0 for none.
     clusters : ndarray of shape (n,)
-        Number of the particle's micrograph, from 0 without gaps.
+        Number of the particle's field of view, from 0 without gaps.
     """
 
     diameters: _Values
@@ -36,13 +36,13 @@ class SizeSample:
 
     def __post_init__(self) -> None:
         if not self.diameters.shape == self.weights.shape == self.cuts.shape == self.clusters.shape:
-            raise ValueError("Expected a weight, a cut and a micrograph for every diameter. Got different numbers.")
+            raise ValueError("Expected a weight, a cut and a field of view for every diameter. Got different numbers.")
         if (np.bincount(self.clusters) == 0).any():
-            raise ValueError("Expected micrographs numbered from 0 without gaps. Got numbers without a particle.")
+            raise ValueError("Expected fields of view numbered from 0 without gaps. Got numbers without a particle.")
 
     @property
     def n_clusters(self) -> int:
-        """Micrographs with particles."""
+        """Fields of view with particles."""
         return int(self.clusters.max(initial=-1)) + 1
 
 
@@ -56,22 +56,22 @@ def bootstrap_errors(
     sample : SizeSample
         At least one particle.
     n_resamples : int
-        Times that the micrographs are drawn.
+        Times that the fields of view are drawn.
     with_fit : bool
         Whether the lognormal distribution is fitted to every resample too.
     rng : Generator
-        Draws the micrographs.
+        Draws the fields of view.
 
     Returns
     -------
     dict of str to float
         ``sd``, ``median`` and, with the fit, ``lognormal_median`` and ``lognormal_sigma``. None of them for a
-        single micrograph; not a number where a statistic is undefined in most resamples.
+        single field of view; not a number where a statistic is undefined in most resamples.
 
     Notes
     -----
-    Of m micrographs, m - 1 are drawn with replacement: the spread of a mean is then right for any m, where drawing m
-    makes it too small by the square root of (m - 1) / m [1]_. Micrographs without a particle are not drawn: they tell
+    Of m fields of view, m - 1 are drawn with replacement: the spread of a mean is then right for any m, where drawing m
+    makes it too small by the square root of (m - 1) / m [1]_. Fields without a particle are not drawn: they tell
     how many particles there are, nothing of their sizes.
 
     References
@@ -123,7 +123,7 @@ def _resampled_median(sample: SizeSample, counts: _Counts) -> _Resampled:
     """Return the smallest diameter up to which half the weight of each resample lies.
 
     Particles in the order of size are cut into about sqrt(n) blocks of as many: first the block that holds the median
-    is found from the weights of micrographs in blocks, then the particle in the block.
+    is found from the weights of fields of view in blocks, then the particle in the block.
     """
     order = np.argsort(sample.diameters)
     length = int(np.ceil(np.sqrt(order.size)))

@@ -43,7 +43,7 @@ def summarise_sizes(
     params : SizeParams
         From how many particles on a distribution is fitted, and how often micrographs are drawn again.
     rng : Generator
-        Draws micrographs.
+        Draws files.
 
     Returns
     -------
@@ -53,10 +53,10 @@ def summarise_sizes(
 
     Notes
     -----
-    Particles at an edge are left out, the others count with their inclusion weight. Errors take each micrograph as a
-    cluster: with a single one they are not numbers, because how micrographs differ is not known. Those of sizes take
-    the micrographs with particles, that of the number density all. Mean and number density have the ratio estimator's
-    error, the others that of micrographs drawn again.
+    Particles at an edge are left out, the others count with their inclusion weight. Errors take each file as a
+    cluster, for frames of one file may show one field of view: with a single file they are not numbers, because how
+    fields differ is not known. Those of sizes take the files with particles, that of the number density all. Mean and
+    number density have the ratio estimator's error, the others that of files drawn again.
     """
     if unknown := set(particles["micrograph_id"]) - set(micrographs["micrograph_id"]):
         raise ValueError(f"Expected the micrographs of all particles. Missing: {sorted(unknown)[:3]}.")
@@ -127,7 +127,8 @@ def _summary(
     n_particles = len(inner)
     row: dict[str, float | int] = {
         "n_micrographs": len(micrographs),
-        "n_micrographs_with_particles": sample.n_clusters,
+        "n_micrographs_with_particles": inner["micrograph_id"].nunique(),
+        "n_files_with_particles": sample.n_clusters,
         "n_particles": n_particles,
         "n_edge": len(group) - n_particles,
         "min_diameter": float(_smallest_diameters(micrographs).max()),
@@ -146,13 +147,18 @@ def _sample(inner: pd.DataFrame, micrographs: pd.DataFrame) -> SizeSample:
         diameters=inner["diameter"].to_numpy(),
         weights=inner["weight"].to_numpy(),
         cuts=_smallest_diameters(micrographs)[where],
-        clusters=np.unique(where, return_inverse=True)[1],
+        clusters=np.unique(_files(micrographs)[where], return_inverse=True)[1],
     )
 
 
 def _positions(particles: pd.DataFrame, micrographs: pd.DataFrame) -> np.ndarray:
     """Return the row of the micrograph of each particle."""
     return pd.Index(micrographs["micrograph_id"]).get_indexer(pd.Index(particles["micrograph_id"]))
+
+
+def _files(micrographs: pd.DataFrame) -> np.ndarray:
+    """Return the number of the file of each micrograph."""
+    return pd.factorize(micrographs["file_id"])[0]
 
 
 def _smallest_diameters(micrographs: pd.DataFrame) -> np.ndarray:
@@ -163,8 +169,9 @@ def _smallest_diameters(micrographs: pd.DataFrame) -> np.ndarray:
 def _number_density(inner: pd.DataFrame, micrographs: pd.DataFrame) -> dict[str, float]:
     """Return particles per area: weights over the area of all micrographs, an unbiased estimate on equal frames."""
     areas = micrographs["n_rows"] * micrographs["n_cols"] * micrographs["pixel_size_nm"] ** 2 * _UM2_PER_NM2
-    areas_um2 = areas.to_numpy(dtype=float)
-    n_expected = np.bincount(_positions(inner, micrographs), inner["weight"], minlength=len(micrographs))
+    files = _files(micrographs)
+    areas_um2 = np.bincount(files, areas.to_numpy(dtype=float))
+    n_expected = np.bincount(files[_positions(inner, micrographs)], inner["weight"], minlength=areas_um2.size)
     error = ratio_standard_error(n_expected, areas_um2) if len(inner) else float("nan")
     return {
         "number_density_per_um2": float(n_expected.sum() / areas_um2.sum()),

@@ -27,6 +27,7 @@ def micrographs_of(table, *, empty=(), pixel_size_nm=0.1, min_diameter_px=0.0, s
     return pd.DataFrame(
         {
             "micrograph_id": ids,
+            "file_id": [name.split("@")[0] for name in ids],
             "pixel_size_nm": [pixel_size_nm if in_nm.get(name, True) else np.nan for name in ids],
             "is_simulated": [simulated.get(name, False) for name in ids],
             "n_rows": shape[0],
@@ -92,6 +93,21 @@ def test_micrographs_without_particles_are_looked_at_and_say_nothing_of_sizes():
     half_width = student.ppf(0.975, 1) * row["mean_diameter_se"]
     assert row["mean_diameter_high"] - row["mean_diameter"] == pytest.approx(half_width)
     assert row["median_diameter_se"] > 0
+
+
+def test_frames_of_one_file_are_one_in_errors():
+    names = ["pd-1/end/a.tif@0000", "pd-1/end/a.tif@0001", "pd-1/end/b.tif"]
+    table = pd.concat([particles([n + 1.0, n + 3.0], micrograph=name) for n, name in enumerate(names)])
+    merged = pd.concat([particles([1.0, 3.0, 2.0, 4.0], micrograph="pd-1/end/a.tif"), table[-2:]])
+
+    row, alone = summary(table), summary(table[:4])
+
+    assert (row["n_micrographs"], row["n_files_with_particles"]) == (3, 2)
+    assert row["mean_diameter_se"] == pytest.approx(summary(merged)["mean_diameter_se"])
+    assert row["mean_diameter_high"] == pytest.approx(summary(merged)["mean_diameter_high"])
+    assert row["number_density_per_um2"] == pytest.approx(6 / (3 * 0.02))
+    names = ["mean_diameter_se", "median_diameter_se", "number_density_per_um2_se"]
+    assert alone[names].isna().all()
 
 
 def test_number_density_is_weighted_and_over_every_area():
