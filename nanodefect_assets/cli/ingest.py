@@ -10,7 +10,7 @@ from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.warehouse import run_query
 
 SIZES_QUERY = """
-SELECT synthesis_batch, aliquot_label AS aliquot, n_micrographs, n_particles, n_edge,
+SELECT synthesis_batch, aliquot_label AS aliquot, modality, n_micrographs, n_particles, n_edge,
        round(mean_diameter, 3) AS mean_diameter, round(mean_diameter_se, 3) AS standard_error,
        round(sd_diameter, 3) AS sd_diameter, length_unit AS unit, is_simulated
 FROM aliquot_sizes

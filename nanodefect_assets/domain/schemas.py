@@ -184,6 +184,7 @@ PARTICLES = Table(
     columns=(
         text("particle_id", "<micrograph_id>#<label>, unique within a generation."),
         _MICROGRAPH,
+        text("modality", "hrtem, hrstem or sem."),
         integer("label", "Number of the particle in the label image."),
         _SIMULATED,
         number("centroid_row_px", "Centroid, along rows.", "px"),
@@ -220,6 +221,7 @@ SIZE_DISTRIBUTIONS = Table(
     columns=(
         _BATCH,
         _ALIQUOT,
+        text("modality", "hrtem, hrstem or sem; sizes seen in different ways are never mixed."),
         _UNIT,
         flag("is_simulated", "Whether the row is of simulated micrographs; they are never mixed with measured ones."),
         integer("n_micrographs", "Micrographs in which particles were looked for."),
@@ -278,7 +280,7 @@ SIZE_DISTRIBUTIONS = Table(
             null=True,
         ),
     ),
-    key=("synthesis_batch", "aliquot_time", "length_unit", "is_simulated"),
+    key=("synthesis_batch", "aliquot_time", "modality", "length_unit", "is_simulated"),
 )
 
 SIZE_HISTOGRAMS = Table(
@@ -287,6 +289,7 @@ SIZE_HISTOGRAMS = Table(
     columns=(
         _BATCH,
         _ALIQUOT,
+        text("modality", "hrtem, hrstem or sem; sizes seen in different ways are never mixed."),
         _UNIT,
         flag("is_simulated", "Whether the row is of simulated micrographs."),
         number("bin_low", "Lower edge.", "length_unit"),
@@ -294,7 +297,7 @@ SIZE_HISTOGRAMS = Table(
         integer("n_particles", "Particles in the bin."),
         number("fraction", "Share of the particles, weighted for those lost at the edges."),
     ),
-    key=("synthesis_batch", "aliquot_time", "length_unit", "is_simulated", "bin_low"),
+    key=("synthesis_batch", "aliquot_time", "modality", "length_unit", "is_simulated", "bin_low"),
 )
 
 TILT_SERIES = Table(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from nanodefect_assets.domain.keys import aliquot_label
 
-_PANEL = ["synthesis_batch", "aliquot_time", "length_unit", "is_simulated"]
+_PANEL = ["synthesis_batch", "aliquot_time", "modality", "length_unit", "is_simulated"]
 _BAR_COLOUR = "#7a9cc6"
 _FIT_COLOUR = "#b03a2e"
 
@@ -100,7 +100,8 @@ def _draw_panel(axes: Axes, bins: pd.DataFrame, row: dict) -> None:
         share = density * widths[0] / row["lognormal_kept_fraction"]  # bars are of the particles above the cut alone
         axes.plot(diameters, share, color=_FIT_COLOUR, lw=1.2)
     simulated = ", simulated" if row["is_simulated"] else ""
-    title = f"{row['synthesis_batch']}, {aliquot_label(row['aliquot_time'])}{simulated}: {_describe(row)}"
+    place = f"{row['synthesis_batch']}, {aliquot_label(row['aliquot_time'])}, {row['modality']}{simulated}"
+    title = f"{place}: {_describe(row)}"
     axes.set_title(title, fontsize=8, loc="left")
     axes.set(xlabel=f"equivalent diameter ({unit})", ylabel="share")
 

@@ -41,6 +41,6 @@ def test_intake_against_a_plain_copy(home, tmp_path, rng, n_files, shape, limit,
     again_s = seconds(accept_batch, home, source)
 
     record_property("ratio", first_s / plain_s)
-    print(f"{n_files} files of {shape}: plain {plain_s:.2f} s, intake {first_s:.2f} s, again {again_s:.2f} s")  # noqa: T201
+    print(f"{n_files} files of {shape}: plain {plain_s:.2f} s, intake {first_s:.2f} s, again {again_s:.2f} s")
     assert first_s < limit * plain_s
     assert again_s < first_s

@@ -80,7 +80,7 @@ def test_matching_is_ten_times_faster_than_trying_all_orientations(record_proper
     slow_s = time.perf_counter() - start
     matches, fast_s = fastest(match_shells, shells, OrderParams())
     with capsys.disabled():
-        print(f"\n{len(positions)} atoms: {slow_s:.1f} s, ours {fast_s:.2f} s, {slow_s / fast_s:.0f} x")  # noqa: T201
+        print(f"\n{len(positions)} atoms: {slow_s:.1f} s, ours {fast_s:.2f} s, {slow_s / fast_s:.0f} x")
     record_property("ratio", slow_s / fast_s)
 
     assert 11_000 < len(positions) < 13_000
@@ -95,7 +95,7 @@ def test_order_is_within_ten_times_of_template_matching(record_property, capsys)
     theirs, library_s = fastest(template_matching, positions)
     order, ours_s = fastest(classify_order, positions, OrderParams())
     with capsys.disabled():
-        print(f"\nmdapy {library_s:.2f} s, ours {ours_s:.2f} s, {ours_s / library_s:.1f} x")  # noqa: T201
+        print(f"\nmdapy {library_s:.2f} s, ours {ours_s:.2f} s, {ours_s / library_s:.1f} x")
     record_property("ratio", ours_s / library_s)
 
     ordered = np.isin(theirs, [1, 2])
@@ -109,7 +109,7 @@ def test_ninety_four_thousand_atoms_fit_easily(capsys):
     order, order_s = fastest(classify_order, positions, OrderParams(), rounds=1)
     grain_map, grains_s = fastest(find_grains, order, GrainParams(), rounds=1)
     with capsys.disabled():
-        print(f"\n{len(positions)} atoms: order {order_s:.1f} s, grains {grains_s:.1f} s")  # noqa: T201
+        print(f"\n{len(positions)} atoms: order {order_s:.1f} s, grains {grains_s:.1f} s")
 
     assert len(positions) > 85_000
     assert (grain_map.count_defects("twin"), grain_map.count_defects("intrinsic")) == (1, 1)

@@ -49,9 +49,9 @@ def test_fields_per_second(capsys, monkeypatch):
     baseline = seconds["multislice, usual"]
 
     with capsys.disabled():
-        print("\nfields of 512 x 512 with 8 particles of 4 nm")  # noqa: T201
+        print("\nfields of 512 x 512 with 8 particles of 4 nm")
         for name, taken in seconds.items():
-            print(f"  {name:24} {1 / taken:8.2f} fields/s  {baseline / taken:7.1f} x")  # noqa: T201
+            print(f"  {name:24} {1 / taken:8.2f} fields/s  {baseline / taken:7.1f} x")
     assert seconds["phase_grating"] < baseline / 5
 
 
@@ -68,7 +68,7 @@ def test_further_defoci_cost_little(capsys):
 
     one, six = series(1), series(6)
     with capsys.disabled():
-        print(f"\none defocus {one:.2f} s, each further one {(six - one) / 5:.3f} s")  # noqa: T201
+        print(f"\none defocus {one:.2f} s, each further one {(six - one) / 5:.3f} s")
     assert (six - one) / 5 < one
 
 
@@ -82,7 +82,5 @@ def test_tilt_series_of_a_large_particle(capsys):
     whole = best_seconds(lambda: tilt_series(particle, TiltSeriesParams(n_pixels=340), rng=np.random.default_rng(0)))
 
     with capsys.disabled():
-        print(  # noqa: T201
-            f"\n49 views of {len(particle):,} atoms: projections {linear:.2f} s; with both noisy scans {whole:.2f} s"
-        )
+        print(f"\n49 views of {len(particle):,} atoms: projections {linear:.2f} s; with both noisy scans {whole:.2f} s")
     assert linear < 5

@@ -83,7 +83,7 @@ def report(capsys, name, ours, plain):
     ):
         parts.append(f"{min(mine) / min(theirs):.2f} x ({min(mine):.2f} s against {min(theirs):.2f} s {kind})")
     with capsys.disabled():
-        print(f"\n{name}, against plain DuckDB: {', '.join(parts)}")  # noqa: T201
+        print(f"\n{name}, against plain DuckDB: {', '.join(parts)}")
 
 
 @pytest.mark.benchmark

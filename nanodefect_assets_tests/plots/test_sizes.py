@@ -5,7 +5,7 @@ from scipy.special import ndtr
 
 from nanodefect_assets.plots.sizes import lognormal_density, plot_counts, plot_diameters, plot_size_histogram
 
-PLACE = {"synthesis_batch": "pd-1", "length_unit": "nm", "is_simulated": False}
+PLACE = {"synthesis_batch": "pd-1", "modality": "hrtem", "length_unit": "nm", "is_simulated": False}
 
 
 def histogram_rows(aliquot, fractions, low=2.0, width=0.5):
@@ -48,7 +48,7 @@ def test_each_aliquot_has_its_bars_fit_and_title():
 
     assert [bar.get_height() for bar in late.patches] == [0.25, 0.75]
     assert [bar.get_x() for bar in late.patches] == [2.0, 2.5]
-    assert late.get_title(loc="left") == "pd-1, 8 h: 2.7 ± 0.3 nm (95 %), 30 particles in 2 micrographs"
+    assert late.get_title(loc="left") == "pd-1, 8 h, hrtem: 2.7 ± 0.3 nm (95 %), 30 particles in 2 micrographs"
     assert (len(late.lines), len(early.lines)) == (1, 0)
     assert "45 s" in early.get_title(loc="left")
 

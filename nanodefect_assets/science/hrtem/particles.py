@@ -174,6 +174,7 @@ def _micrograph_columns(columns: _Columns, micrograph: Micrograph) -> _Columns:
     return {
         "micrograph_id": np.full(n_particles, micrograph.micrograph_id, dtype=object),
         "particle_id": np.array([f"{micrograph.micrograph_id}#{number}" for number in columns["label"]], dtype=object),
+        "modality": np.full(n_particles, micrograph.modality, dtype=object),
         "is_simulated": np.full(n_particles, micrograph.is_simulated),
         "area_nm2": columns["area_px"] * pixel_size_nm**2,
     } | {f"{name}_nm": columns[f"{name}_px"] * pixel_size_nm for name in _LENGTHS}

@@ -113,6 +113,7 @@ def _keys(table: pd.DataFrame, is_calibrated: pd.Series) -> pd.DataFrame:
         {
             "synthesis_batch": table["micrograph_id"].map({name: place.batch for name, place in places.items()}),
             "aliquot_time": table["micrograph_id"].map({name: place.aliquot for name, place in places.items()}),
+            "modality": table["modality"].astype(str),
             "length_unit": np.where(is_calibrated, "nm", "px"),
             "is_simulated": table["is_simulated"].astype(bool),
         }

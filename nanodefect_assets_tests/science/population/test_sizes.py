@@ -11,11 +11,24 @@ from nanodefect_assets.science.population.params import SizeParams
 from nanodefect_assets.science.population.sizes import histogram_sizes, summarise_sizes
 
 
-def particles(diameters, *, micrograph="pd-1/t0028800/a.tif", weights=1.0, unit="nm", is_simulated=False, edge=False):
+def particles(
+    diameters,
+    *,
+    micrograph="pd-1/t0028800/a.tif",
+    weights=1.0,
+    unit="nm",
+    is_simulated=False,
+    edge=False,
+    modality="hrtem",
+):
     table = pd.DataFrame({"equivalent_diameter_px": np.asarray(diameters, dtype=float)})
     table["equivalent_diameter_nm"] = table["equivalent_diameter_px"] if unit == "nm" else np.nan
     return table.assign(
-        micrograph_id=micrograph, inclusion_weight=weights, touches_edge=edge, is_simulated=is_simulated
+        micrograph_id=micrograph,
+        inclusion_weight=weights,
+        touches_edge=edge,
+        is_simulated=is_simulated,
+        modality=modality,
     )
 
 
@@ -23,6 +36,7 @@ def micrographs_of(table, *, empty=(), pixel_size_nm=0.1, min_diameter_px=0.0, s
     """Micrographs of the particles and further ones without any."""
     in_nm = table.groupby("micrograph_id")["equivalent_diameter_nm"].apply(lambda lengths: lengths.notna().all())
     simulated = table.groupby("micrograph_id")["is_simulated"].first()
+    modality = table.groupby("micrograph_id")["modality"].first()
     ids = [*in_nm.index, *empty]
     return pd.DataFrame(
         {
@@ -30,6 +44,7 @@ def micrographs_of(table, *, empty=(), pixel_size_nm=0.1, min_diameter_px=0.0, s
             "file_id": [name.split("@")[0] for name in ids],
             "pixel_size_nm": [pixel_size_nm if in_nm.get(name, True) else np.nan for name in ids],
             "is_simulated": [simulated.get(name, False) for name in ids],
+            "modality": [modality.get(name, "hrtem") for name in ids],
             "n_rows": shape[0],
             "n_cols": shape[1],
             "min_diameter_px": min_diameter_px,
@@ -271,3 +286,20 @@ def test_bins_are_those_of_freedman_and_diaconis_rounded_up():
 
     assert bins["bin_high"].iloc[0] - bins["bin_low"].iloc[0] == pytest.approx(1.0)
     np.testing.assert_allclose(bins["fraction"].iloc[:9], 1 / 9, atol=0.002)
+
+
+def test_sizes_seen_in_different_ways_are_never_mixed():
+    table = pd.concat(
+        [
+            particles([3.0, 3.2], micrograph="pd-1/t0028800/a.tif"),
+            particles([900.0, 950.0], micrograph="pd-1/t0028800/overview.tif", modality="sem"),
+        ],
+        ignore_index=True,
+    )
+
+    rows = summaries(table)
+
+    assert rows[["modality", "n_particles", "mean_diameter"]].to_numpy().tolist() == [
+        ["hrtem", 2, 3.1],
+        ["sem", 2, 925.0],
+    ]
