@@ -56,6 +56,7 @@ def micrographs(
     """Calibrated micrographs of a sample: counts without spikes, the pixel size of each and where it comes from."""
     from nanodefect_assets.domain.schemas import MICROGRAPHS
     from nanodefect_assets.science.imaging.despike import remove_spikes
+    from nanodefect_assets.science.imaging.moments import mean_and_sd
     from nanodefect_assets.stores.manifests import read_sample_manifest
 
     source = upstream(context, home, "samples", "manifest")
@@ -68,14 +69,16 @@ def micrographs(
         arrays = out.arrays("micrographs")
         frames = islice(_frames(home.home, manifest, place_of(context).sample), home.max_micrographs)
 
-        def clean(frame: _Frame) -> "tuple[np.ndarray, int]":
+        def clean(frame: _Frame) -> "tuple[np.ndarray, dict[str, float]]":
             if frame.refusal is not None or frame.counts is None:
                 raise frame.refusal or ValueError("Expected an image.")
-            return remove_spikes(frame.counts, config)
+            counts, n_despiked = remove_spikes(frame.counts, config)
+            mean, sd = mean_and_sd(counts)
+            return counts, {"n_despiked": n_despiked, "mean_counts": mean, "sd_counts": sd}
 
         for n, (frame, cleaned) in enumerate(in_order(executor, clean, frames, ahead=2 * compute.n_threads)):
             with out.item(frame.micrograph_id):
-                counts, n_despiked = cleaned.result()
+                counts, measures = cleaned.result()
                 arrays.add(
                     frame.micrograph_id,
                     counts,
@@ -83,8 +86,8 @@ def micrographs(
                     modality=frame.file.modality,
                     is_simulated=frame.file.is_simulated,
                 )
-                out.add_rows(MICROGRAPHS, [_row(frame, place_of(context).sample, counts, n_despiked)])
-                n_spikes += n_despiked
+                out.add_rows(MICROGRAPHS, [_row(frame, place_of(context).sample, counts.shape, measures)])
+                n_spikes += int(measures["n_despiked"])
             on_step(Progress(task="micrographs", done=n + 1, total=max(n + 1, n_images), detail=frame.file.path))
     return report(
         out,
@@ -130,7 +133,7 @@ def _same_image(file: ManifestFile, first: str) -> Refusal:
     return Refusal("same_image", expected=expected, got=f"the bytes of {first}", file=file.path, advice=advice)
 
 
-def _row(frame: _Frame, sample_name: str, counts: "np.ndarray", n_despiked: int) -> dict[str, Any]:
+def _row(frame: _Frame, sample_name: str, shape: tuple[int, ...], measures: dict[str, float]) -> dict[str, Any]:
     file, acquisition = frame.file, frame.file.acquisition
     return {
         "micrograph_id": frame.micrograph_id,
@@ -138,13 +141,11 @@ def _row(frame: _Frame, sample_name: str, counts: "np.ndarray", n_despiked: int)
         "sha256": file.sha256,
         "modality": file.modality,
         "is_simulated": file.is_simulated,
-        "n_rows": counts.shape[0],
-        "n_cols": counts.shape[1],
+        "n_rows": shape[0],
+        "n_cols": shape[1],
         "calibration_source": file.calibration_source,
         "calibration_reason": file.calibration_reason,
-        "n_despiked": n_despiked,
-        "mean_counts": float(counts.mean(dtype="float64")),
-        "sd_counts": float(counts.std(dtype="float64")),
+        **measures,
         **acquisition.model_dump(exclude={"tilt_axis_deg"}),
     }
 

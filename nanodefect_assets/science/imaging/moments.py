@@ -1,0 +1,13 @@
+"""Mean and spread of an image."""
+
+import numpy as np
+from jaxtyping import Float
+
+
+def mean_and_sd(counts: Float[np.ndarray, "row col"]) -> tuple[float, float]:
+    """Return mean and standard deviation of an image, summed in float64 without a float64 copy of it."""
+    mean = float(counts.mean(dtype=np.float64))
+    apart = counts - np.asarray(mean, dtype=counts.dtype)
+    offset = float(apart.mean(dtype=np.float64))
+    square = float(np.einsum("ij,ij->", apart, apart, dtype=np.float64)) / counts.size
+    return mean, float(np.sqrt(max(square - offset**2, 0.0)))
