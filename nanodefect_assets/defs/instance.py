@@ -4,7 +4,7 @@ import os
 
 import dagster as dg
 
-from nanodefect_assets.stores.files import write_atomically
+from nanodefect_assets.stores.files import locked, write_atomically
 from nanodefect_assets.stores.home import Home
 
 _SETTINGS = """\
@@ -46,6 +46,9 @@ def prepare_instance(home: Home) -> None:
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
-    """Open the Dagster instance of a home."""
+    """Open the Dagster instance of a home; of several processes that open a new one, one makes its databases."""
     prepare_instance(home)
-    return dg.DagsterInstance.get()
+    with locked(home.dagster / ".create.lock"):
+        instance = dg.DagsterInstance.get()
+        _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
+    return instance
