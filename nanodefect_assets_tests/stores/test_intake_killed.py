@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).with_name("killed_intake.py")
-AFTER_COMMIT = 3
+AFTER_COMMIT = 4
 """Calls after the pointer was replaced: the record of the arrival. An intake killed there was already in force."""
 
 
