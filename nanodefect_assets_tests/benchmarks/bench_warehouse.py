@@ -32,6 +32,7 @@ def particles(n, rng):
         "bool": lambda: rng.random(n) < 0.1,
     }
     frame = pd.DataFrame({c.name: makers[c.type]() for c in PARTICLES.columns if c.type in makers})
+    frame["modality"] = "hrtem"
     frame["is_simulated"] = False
     frame["label"] = np.arange(n)
     micrograph = "pd-2021-03/t0028800/images/0" + (frame["label"] // 500).astype(str).str.zfill(5) + ".dm4"
