@@ -1,7 +1,5 @@
 """Sizes and counts of particles as charts."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -58,26 +56,6 @@ def plot_diameters(particles: pd.DataFrame) -> Figure:
             )
         axes.set(xlabel=f"equivalent diameter ({unit})", ylabel="circularity")
         axes.legend(fontsize=7)
-    return figure
-
-
-def plot_counts(counts: Mapping[str, float | int], *, label: str) -> Figure:
-    """Draw one horizontal bar per name, first name on top.
-
-    Parameters
-    ----------
-    counts : mapping of str to float
-        Names, such as micrographs or aliquots, and their counts.
-    label : str
-        What is counted.
-    """
-    figure = Figure(figsize=(5, 0.8 + 0.22 * max(len(counts), 1)), layout="constrained")
-    axes = figure.add_subplot()
-    positions = np.arange(len(counts))
-    axes.barh(positions, list(counts.values()), color=_BAR_COLOUR)
-    axes.set_yticks(positions, list(counts), fontsize=7)
-    axes.invert_yaxis()
-    axes.set_xlabel(label)
     return figure
 
 

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy.special import ndtr
 
-from nanodefect_assets.plots.sizes import lognormal_density, plot_counts, plot_diameters, plot_size_histogram
+from nanodefect_assets.plots.sizes import lognormal_density, plot_diameters, plot_size_histogram
 
 PLACE = {"synthesis_batch": "pd-1", "modality": "hrtem", "length_unit": "nm", "is_simulated": False}
 
@@ -118,11 +118,3 @@ def test_no_particles_draw_an_empty_panel():
     columns = ["equivalent_diameter_nm", "equivalent_diameter_px", "circularity", "touches_edge"]
 
     assert len(plot_diameters(pd.DataFrame(columns=columns)).axes) == 1
-
-
-def test_counts_are_bars_in_their_order():
-    [axes] = plot_counts({"a": 3, "b": 5}, label="particles").axes
-
-    assert [bar.get_width() for bar in axes.patches] == [3, 5]
-    assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
-    assert axes.yaxis_inverted()

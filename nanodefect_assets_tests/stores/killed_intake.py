@@ -109,16 +109,17 @@ def try_moment(base, scenario, moment, expected):
 
     was_killed = in_child(work)
     is_readable = readable_state(home)
+    left_in_force = current_manifest(home, "pd-1")
     again = accept_batch(home, source, probe=probe)
     is_same = end_state(home) == expected
-    is_reported = again.is_new_revision or not was_killed
     shutil.rmtree(home.root)
     return {
         "moment": moment,
         "was_killed": was_killed,
         "is_readable": is_readable,
         "is_same": is_same,
-        "is_reported": is_reported,
+        "was_in_force": left_in_force == again.manifest,
+        "is_new_revision": again.is_new_revision,
     }
 
 

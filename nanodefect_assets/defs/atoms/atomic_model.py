@@ -20,7 +20,7 @@ from nanodefect_assets.defs.resources import HomeResource
     check_specs=[items_check("atoms", "atomic_model")],
 )
 def atomic_model(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
-    """Every atom of the particles of a sample: for now the coordinates that came with it."""
+    """Every atom of the particles of a sample, as the coordinates that came with it give them."""
     from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS, COORDINATES, STRUCTURES
 
     source = upstream(context, home, "samples", "coordinates")

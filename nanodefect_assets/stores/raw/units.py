@@ -108,8 +108,3 @@ def _bad_pixel_size(got: str) -> Refusal:
         got=got[:100],
         advice="The header is damaged: copy the file again, or export it anew with its calibration.",
     )
-
-
-def is_blank_unit(unit: Any) -> bool:
-    """Whether a unit says in as many words that there is none."""
-    return _plain(unit) in _NO_LENGTH
