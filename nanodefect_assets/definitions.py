@@ -11,6 +11,7 @@ from nanodefect_assets.defs.hrtem.particles import particles
 from nanodefect_assets.defs.hrtem.segmentation import segmentation
 from nanodefect_assets.defs.jobs import JOBS
 from nanodefect_assets.defs.logs import plain_console
+from nanodefect_assets.defs.population.batch_report import batch_report
 from nanodefect_assets.defs.population.size_distribution import size_distribution
 from nanodefect_assets.defs.population.warehouse import warehouse
 from nanodefect_assets.defs.resources import Compute, HomeResource
@@ -40,6 +41,7 @@ ASSETS = (
     order,
     grains,
     size_distribution,
+    batch_report,
     warehouse,
 )
 

@@ -137,6 +137,17 @@ def sql(home: "Home", query: str, style: str, out: Path | None) -> None:
 
 
 @main.command()
+@click.argument("batch")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Copy the page to this file.")
+@click.pass_obj
+def report(home: "Home", batch: str, out: Path | None) -> None:
+    """Say where the page of BATCH lies: conditions, images, sizes, checks and refusals in one HTML file."""
+    from nanodefect_assets.cli.report import show_report
+
+    show_report(home, batch, out)
+
+
+@main.command()
 @click.pass_obj
 def status(home: "Home") -> None:
     """Say what is there and what is missing, and end runs whose process is gone."""

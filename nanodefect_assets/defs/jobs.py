@@ -39,8 +39,8 @@ make_sample_fast = dg.define_asset_job(
 )
 summarise_batch = dg.define_asset_job(
     SUMMARISE_BATCH,
-    selection=dg.AssetSelection.assets(["population", "size_distribution"]),
-    description="Statistics of one batch.",
+    selection=dg.AssetSelection.assets(["population", "size_distribution"], ["population", "batch_report"]),
+    description="Statistics and the page of one batch.",
 )
 publish_warehouse = dg.define_asset_job(
     PUBLISH,

@@ -27,6 +27,16 @@ GRAPH = {
     "atoms/order": ["atoms/atomic_model"],
     "atoms/grains": ["atoms/atomic_model", "atoms/order"],
     "population/size_distribution": ["hrtem/particles", "samples/micrographs"],
+    "population/batch_report": [
+        "atoms/grains",
+        "hrtem/mask_scores",
+        "hrtem/particles",
+        "hrtem/segmentation",
+        "population/size_distribution",
+        "samples/intake",
+        "samples/micrographs",
+        "samples/tilt_series",
+    ],
     "population/warehouse": [
         "atoms/atomic_model",
         "atoms/grains",

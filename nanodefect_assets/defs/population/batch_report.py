@@ -1,0 +1,103 @@
+"""Everything about a batch on one page."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from nanodefect_assets.defs.checks import declare_check
+from nanodefect_assets.defs.conditions import when_inputs_settle
+from nanodefect_assets.defs.making import making, report
+from nanodefect_assets.defs.partitions import batch_of_sample, place_of, synthesis_batch
+from nanodefect_assets.defs.resources import HomeResource
+from nanodefect_assets.domain.generation import AssetName
+
+if TYPE_CHECKING:
+    from nanodefect_assets.defs.population.batch_sections import Made
+
+REPORT_FILE = "report.html"
+_OF_A_SAMPLE = (
+    AssetName(group="samples", noun="micrographs"),
+    AssetName(group="hrtem", noun="segmentation"),
+    AssetName(group="hrtem", noun="mask_scores"),
+    AssetName(group="hrtem", noun="particles"),
+    AssetName(group="samples", noun="tilt_series"),
+    AssetName(group="atoms", noun="grains"),
+)
+_SIZES = AssetName(group="population", noun="size_distribution")
+
+
+@dg.asset(
+    key=["population", "batch_report"],
+    deps=[
+        *(dg.AssetDep([name.group, name.noun], partition_mapping=batch_of_sample) for name in _OF_A_SAMPLE),
+        ["samples", "intake"],
+        [_SIZES.group, _SIZES.noun],
+    ],
+    partitions_def=synthesis_batch,
+    group_name="population",
+    code_version="1",
+    kinds={"html"},
+    automation_condition=when_inputs_settle,
+    check_specs=[
+        declare_check(
+            ("population", "batch_report"),
+            "every_sample_shown",
+            "Every aliquot that was accepted was made and is on the page.",
+            partitions=synthesis_batch,
+        )
+    ],
+)
+def batch_report(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
+    """One self-contained page of a batch: conditions, images with outlines, sizes, atoms, checks, refusals, models."""
+    from nanodefect_assets.defs.population.batch_sections import batch_sections
+    from nanodefect_assets.plots.page import build_page
+
+    made = _made(context, home)
+    missing = [cell.aliquot for cell in made.manifest.cells() if not made.generations.get(cell)]
+    inputs = [found for of_place in made.generations.values() for found in of_place.values()]
+    with making(context, home, inputs=inputs) as out:
+        out.n_items = len(made.manifest.cells())
+        page = build_page(f"Batch {made.manifest.batch}", batch_sections(made, context.instance), lead=_lead(made))
+        (out.folder / REPORT_FILE).write_text(page, encoding="utf-8")
+    assert out.result is not None
+    path = home.home.folder_of(out.origin.asset, out.origin.place) / out.result.name / REPORT_FILE
+    return report(
+        out,
+        metadata={"page": dg.MetadataValue.path(path), "n_bytes": path.stat().st_size},
+        checks=[
+            dg.AssetCheckResult(
+                check_name="every_sample_shown",
+                passed=not missing,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"missing": missing},
+            )
+        ],
+    )
+
+
+def _made(context: dg.AssetExecutionContext, home: HomeResource) -> "Made":
+    """Find what there is of a batch."""
+    from nanodefect_assets.defs.population.batch_sections import Made
+    from nanodefect_assets.domain.keys import Place
+    from nanodefect_assets.stores.corrections import manifest_in_force
+    from nanodefect_assets.stores.generations import current_generation
+
+    batch = place_of(context).batch
+    manifest = None if batch is None else manifest_in_force(home.home, batch)
+    if batch is None or manifest is None:
+        raise dg.Failure(f"Expected an accepted batch. Got {context.partition_key}, of which nothing was accepted.")
+    places = {cell: _OF_A_SAMPLE for cell in manifest.cells()} | {Place(batch=batch): (_SIZES,)}
+    found = {
+        place: {asset.noun: made for asset in assets if (made := current_generation(home.home, asset, place))}
+        for place, assets in places.items()
+    }
+    return Made(manifest=manifest, generations=found)
+
+
+def _lead(made: "Made") -> str:
+    """Say in a sentence what the batch is."""
+    manifest = made.manifest
+    simulated = {file.is_simulated for file in manifest.files}
+    kind = "" if simulated == {False} else " Simulated." if simulated == {True} else " Some files are simulated."
+    files = "1 file" if len(manifest.files) == 1 else f"{len(manifest.files)} files"
+    return f"{manifest.material or 'Material not stated'}; {files} of {len(manifest.cells())} aliquots accepted.{kind}"

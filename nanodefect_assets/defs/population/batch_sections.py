@@ -1,0 +1,244 @@
+"""The sections of a batch's page, from what was made of the batch."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+import dagster as dg
+import pandas as pd
+
+from nanodefect_assets.defs.check_results import latest_results
+from nanodefect_assets.defs.partitions import sample_key
+from nanodefect_assets.domain.keys import Place, aliquot_label
+from nanodefect_assets.domain.manifest import Condition, Manifest
+from nanodefect_assets.domain.schemas import (
+    MASK_SCORES,
+    MASKS,
+    MICROGRAPHS,
+    PARTICLE_READINGS,
+    PARTICLES,
+    REFUSED,
+    SIZE_DISTRIBUTIONS,
+    SIZE_HISTOGRAMS,
+    TILT_SERIES,
+)
+from nanodefect_assets.plots.images import plot_mosaic
+from nanodefect_assets.plots.page import PagePicture, PageSection, PageTable
+from nanodefect_assets.plots.png import figure_png
+from nanodefect_assets.plots.sizes import plot_size_histogram
+from nanodefect_assets.stores.generations import StoredGeneration
+
+_MOST_IMAGES = 8
+_MOST_REFUSED = 200
+_PICTURE_BYTES = 300_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What there is of a batch: its manifest in force, and by place the generation of each asset's noun."""
+
+    manifest: Manifest
+    generations: Mapping[Place, Mapping[str, StoredGeneration]]
+
+    def samples(self) -> Iterator[tuple[Place, Mapping[str, StoredGeneration]]]:
+        """Go through the samples in the order of their growth times."""
+        return ((cell, self.generations[cell]) for cell in self.manifest.cells())
+
+
+def batch_sections(made: Made, instance: dg.DagsterInstance) -> list[PageSection]:
+    """Return the sections in the order in which they are read; what a batch does not have has none."""
+    found = [
+        _conditions(made.manifest),
+        *(_sample(place, generations) for place, generations in made.samples()),
+        _sizes(made),
+        _atoms(made),
+        _segmenters(made),
+        _checks(made, instance),
+        _refused(made),
+    ]
+    return [section for section in found if section is not None]
+
+
+def _conditions(manifest: Manifest) -> PageSection:
+    known = {
+        "operator": manifest.operator,
+        "robot run": manifest.robot_run_id,
+        "note": manifest.note,
+        "revision": manifest.revision,
+    }
+    rows = tuple(
+        (aliquot_label(found.aliquot) if found.aliquot else "whole batch", found.name, _value(found))
+        for found in manifest.conditions
+    )
+    tables = (PageTable(header=("of", "condition", "value"), rows=rows),) if rows else ()
+    facts = {name: value for name, value in known.items() if value}
+    return PageSection(heading="Synthesis", facts=facts, tables=tables)
+
+
+def _value(condition: Condition) -> str:
+    number = "" if condition.value is None else f"{condition.value:g} {condition.unit or ''}".strip()
+    return number or condition.text_value or ""
+
+
+def _sample(place: Place, generations: Mapping[str, StoredGeneration]) -> PageSection:
+    heading = f"Aliquot {aliquot_label(place.aliquot or '')}"
+    if not generations:
+        return PageSection(heading=heading, paragraphs=("Nothing was made of this aliquot yet.",))
+    facts = {}
+    if images := generations.get("micrographs"):
+        rows = images.rows(MICROGRAPHS)
+        facts["micrographs"] = f"{len(rows)} ({', '.join(sorted(set(rows['modality']))) or 'none'})"
+        facts["pixel size"] = _range(rows["pixel_size_nm"], "nm/px")
+        facts["dose"] = _range(rows["dose_e_per_nm2"], "e/nm2")
+    if particles := generations.get("particles"):
+        rows = particles.rows(PARTICLES)
+        facts["particles"] = f"{len(rows)}, of them {int(rows['touches_edge'].sum())} at an edge"
+    if scores := generations.get("mask_scores"):
+        facts["masks against expert labels"] = _agreement(scores.rows(MASK_SCORES))
+    if series := generations.get("tilt_series"):
+        rows = series.rows(TILT_SERIES)
+        facts["tilt series"] = "; ".join(f"{row.n_tilts} tilts" for row in rows.itertuples())
+    shown = {name: value for name, value in facts.items() if value}
+    return PageSection(heading=heading, facts=shown, pictures=_mosaic(generations))
+
+
+def _range(values: pd.Series, unit: str) -> str:
+    known = values.dropna()
+    if known.empty:
+        return ""
+    low, high = known.min(), known.max()
+    missing = f", {len(values) - len(known)} not known" if len(known) < len(values) else ""
+    return (f"{low:.4g} {unit}" if low == high else f"{low:.4g} to {high:.4g} {unit}") + missing
+
+
+def _agreement(scores: pd.DataFrame) -> str:
+    """Return the Dice coefficient over all labelled pixels in words; empty if nothing is labelled."""
+    hits, false, missed = (scores[f"n_{name}"].sum() for name in ("true_positive", "false_positive", "false_negative"))
+    if not 2 * hits + false + missed:
+        return ""
+    return f"Dice {2 * hits / (2 * hits + false + missed):.3f} over {len(scores)} labelled micrographs"
+
+
+def _mosaic(generations: Mapping[str, StoredGeneration]) -> tuple[PagePicture, ...]:
+    if "micrographs" not in generations or "segmentation" not in generations:
+        return ()
+    images, labels = generations["micrographs"].arrays("micrographs"), generations["segmentation"].arrays("labels")
+    both = [item for item in labels if item in images]
+    if not both:
+        return ()
+    tiles = [(item.rsplit("/", 1)[-1], images.read(item), labels.read(item)) for item in islice(both, _MOST_IMAGES)]
+    shown = f"the first {len(tiles)} of {len(both)} micrographs" if len(tiles) < len(both) else "all micrographs"
+    caption = f"Particles outlined in {shown}."
+    return (PagePicture(png=figure_png(plot_mosaic(tiles), _PICTURE_BYTES), caption=caption),)
+
+
+def _sizes(made: Made) -> PageSection | None:
+    found = made.generations[Place(batch=made.manifest.batch)].get("size_distribution")
+    if found is None:
+        return None
+    sizes, histogram = found.rows(SIZE_DISTRIBUTIONS), found.rows(SIZE_HISTOGRAMS)
+    if sizes.empty:
+        return None
+    header = ("aliquot", "seen in", "particles", "micrographs", "mean diameter", "95 % from", "to", "unit")
+    rows = tuple(
+        (
+            aliquot_label(str(row.aliquot_time)),
+            f"{row.modality}{', simulated' if row.is_simulated else ''}",
+            str(row.n_particles),
+            str(row.n_micrographs),
+            *(_number(value) for value in (row.mean_diameter, row.mean_diameter_low, row.mean_diameter_high)),
+            str(row.length_unit),
+        )
+        for row in sizes.itertuples()
+    )
+    note = "Particles at an edge are left out and weighted for. Intervals are clustered by file."
+    picture = PagePicture(
+        png=figure_png(plot_size_histogram(histogram, sizes), _PICTURE_BYTES), caption="Equivalent diameters."
+    )
+    table = PageTable(header=header, rows=rows)
+    return PageSection(heading="Sizes", paragraphs=(note,), tables=(table,), pictures=(picture,))
+
+
+def _number(value: object) -> str:
+    return "not known" if pd.isna(value) else f"{value:.3g}"
+
+
+def _atoms(made: Made) -> PageSection | None:
+    rows = [
+        (
+            row.structure_id,
+            str(row.kind),
+            str(row.pathway),
+            str(row.n_atoms),
+            str(row.n_twin_planes),
+            str(row.n_intrinsic_faults + row.n_extrinsic_faults),
+            str(row.n_five_fold_axes),
+        )
+        for _, generations in made.samples()
+        if (found := generations.get("grains")) is not None
+        for row in found.rows(PARTICLE_READINGS).itertuples()
+    ]
+    if not rows:
+        return None
+    header = ("particle", "is", "pathway", "atoms", "twin planes", "stacking faults", "five-fold axes")
+    return PageSection(heading="Atoms", tables=(PageTable(header=header, rows=tuple(rows)),))
+
+
+def _segmenters(made: Made) -> PageSection | None:
+    """Say what found the particles."""
+    parts = [found.rows(MASKS) for _, of_sample in made.samples() if (found := of_sample.get("segmentation"))]
+    masks = pd.concat(parts) if parts else pd.DataFrame()
+    if masks.empty:
+        return None
+    keys = ["segmenter_name", "segmenter_version", "mlflow_run_id"]
+    counted = masks.groupby(keys, dropna=False, sort=True).size()
+    rows = tuple((*("" if pd.isna(part) else str(part) for part in key), str(n)) for key, n in counted.items())
+    table = PageTable(header=("segmenter", "version", "MLflow run", "micrographs"), rows=rows)
+    return PageSection(heading="What found the particles", tables=(table,))
+
+
+def _checks(made: Made, instance: dg.DagsterInstance) -> PageSection:
+    rows = []
+    for place, generations in made.generations.items():
+        partition = str(place.batch) if place.aliquot is None else str(sample_key(place))
+        assets = [[found.record.origin.asset.group, noun] for noun, found in generations.items()]
+        where = "whole batch" if place.aliquot is None else aliquot_label(place.aliquot)
+        results = latest_results(instance, assets, [partition])
+        rows += [(where, result.asset, result.check.replace("_", " "), result.outcome) for result in results]
+    odd = sum(row[-1] != "passed" for row in rows)
+    said = f"{len(rows)} checks, {odd} of them did not pass." if odd else f"All {len(rows)} checks passed."
+    rows.sort(key=lambda row: row[-1] == "passed")
+    table = PageTable(header=("aliquot", "asset", "check", "outcome"), rows=tuple(rows))
+    return PageSection(heading="Checks", paragraphs=(said,), tables=(table,) if rows else ())
+
+
+def _refused(made: Made) -> PageSection:
+    rows = [
+        (file.path, "the batch", file.reason.replace("_", " "), file.expected, file.got, file.advice)
+        for file in made.manifest.refused
+    ]
+    for _, generations in made.samples():
+        for found in generations.values():
+            rows += _set_aside(found)
+    if not rows:
+        return PageSection(heading="Set aside", paragraphs=("Nothing was set aside.",))
+    more = len(rows) - _MOST_REFUSED
+    said = (f"{more} more are in the table refused of the warehouse.",) if more > 0 else ()
+    header = ("what", "by", "reason", "expected", "came", "what to do")
+    return PageSection(
+        heading="Set aside", paragraphs=said, tables=(PageTable(header=header, rows=tuple(rows[:_MOST_REFUSED])),)
+    )
+
+
+def _set_aside(found: StoredGeneration) -> list[tuple[str, ...]]:
+    if not found.record.n_refused:
+        return []
+    return [
+        (
+            str(row.item),
+            str(row.asset),
+            str(row.reason).replace("_", " "),
+            *map(str, (row.expected, row.got, row.advice)),
+        )
+        for row in found.rows(REFUSED).itertuples()
+    ]

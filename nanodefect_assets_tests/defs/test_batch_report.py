@@ -1,0 +1,78 @@
+"""The page of a batch says what is in the tables."""
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from nanodefect_assets.cli import main
+from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.keys import Place
+from nanodefect_assets.stores.generations import current_generation
+from nanodefect_assets.stores.warehouse import run_query
+
+REPORT = AssetName(group="population", noun="batch_report")
+BATCH = Place(batch="discs-01")
+
+
+@pytest.fixture(scope="module")
+def page(undisturbed):
+    return (current_generation(undisturbed, REPORT, BATCH).folder / "report.html").read_text()
+
+
+def cells(page, heading):
+    """Return the rows of the first table under a heading."""
+    part = page.split(f"<h2>{heading}</h2>")[1].split("<h2>")[0]
+    rows = re.findall(r"<tr>(.*?)</tr>", part, re.DOTALL)
+    return [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in rows[1:]]
+
+
+def test_conditions_are_those_of_the_batch(page):
+    assert ["whole batch", "temperature", "90 degC"] in cells(page, "Synthesis")
+    assert ["8 h", "pH", "7.5"] in cells(page, "Synthesis")
+
+
+def test_sizes_are_those_of_the_warehouse(page, undisturbed):
+    query = "SELECT n_particles, round(mean_diameter, 6) AS mean FROM size_distributions ORDER BY aliquot_time"
+    known = [(str(row["n_particles"]), f"{row['mean']:.3g}") for row in run_query(undisturbed, query).to_pylist()]
+
+    assert [(row[2], row[4]) for row in cells(page, "Sizes")] == known
+
+
+def test_every_refusal_is_named_with_its_reason(page, undisturbed):
+    known = run_query(undisturbed, "SELECT item, reason FROM refused").to_pylist()
+    shown = {(row[0], row[2]) for row in cells(page, "Set aside")}
+
+    assert known
+    assert len(shown) == len({(row["item"], row["reason"]) for row in known})
+    assert {reason for _, reason in shown} == {row["reason"].replace("_", " ") for row in known}
+
+
+def test_what_found_the_particles_is_named(page, undisturbed):
+    known = run_query(undisturbed, "SELECT segmenter_name, count(*) AS n FROM masks GROUP BY ALL").to_pylist()
+
+    shown = {(row[0], int(row[3])) for row in cells(page, "What found the particles")}
+    assert shown == {(row["segmenter_name"], row["n"]) for row in known}
+
+
+def test_checks_that_did_not_pass_come_first(page):
+    outcomes = [row[3] for row in cells(page, "Checks")]
+
+    assert {"passed", "warning"} <= set(outcomes)
+    assert outcomes == sorted(outcomes, key=lambda outcome: outcome == "passed")
+
+
+def test_each_aliquot_has_its_images(page):
+    for label in ("1 h", "8 h", "24 h"):
+        part = page.split(f"<h2>Aliquot {label}</h2>")[1].split("<h2>")[0]
+        assert part.count("<img ") == 1
+
+
+def test_the_command_copies_the_page_or_says_what_is_missing(page, undisturbed, tmp_path):
+    out, verb = tmp_path / "page.html", ["--home", str(undisturbed.root), "report"]
+
+    assert CliRunner().invoke(main, [*verb, "discs-01", "--out", str(out)]).exit_code == 0
+    assert out.read_text() == page
+    unknown = CliRunner().invoke(main, [*verb, "other"])
+    assert unknown.exit_code == 1
+    assert "nanodefect status" in unknown.output
