@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from nanodefect_assets.defs.population.batch_report import REPORT_FILE
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place, check_batch_key
 from nanodefect_assets.domain.refusal import Refusal
@@ -12,7 +13,6 @@ from nanodefect_assets.stores.generations import current_generation
 from nanodefect_assets.stores.home import Home
 
 REPORT = AssetName(group="population", noun="batch_report")
-REPORT_FILE = "report.html"
 
 
 def show_report(home: Home, batch: str, out: Path | None) -> None:
