@@ -21,12 +21,14 @@ with warnings.catch_warnings():
 
 
 def place_of(context: dg.AssetExecutionContext) -> Place:
-    """Return where in the grid an asset is being made."""
+    """Return where in the grid, or in which cell of a study, an asset is being made."""
     if not context.has_partition_key:
         return Place()
     key = context.partition_key
     if isinstance(key, dg.MultiPartitionKey):
         return Place(batch=key.keys_by_dimension[BATCH_DIMENSION], aliquot=key.keys_by_dimension[ALIQUOT_DIMENSION])
+    if isinstance(context.assets_def.partitions_def, dg.StaticPartitionsDefinition):
+        return Place(study=key)
     return Place(batch=key)
 
 

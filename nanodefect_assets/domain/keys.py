@@ -8,6 +8,9 @@ from nanodefect_assets.domain.refusal import Refusal
 
 BATCH_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ALIQUOT_PATTERN = re.compile(r"t(\d{7})(?:-r([2-9]|[1-9]\d))?|end")
+STUDY_PATTERN = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+ALL = "_"
+"""Folder that stands for all batches or all aliquots; no key can be it."""
 END = "end"
 """Aliquot of a batch from which no aliquots were drawn: the product at the end of its synthesis."""
 
@@ -91,10 +94,13 @@ class Place:
         Batch key; None for what is not of one batch.
     aliquot : str or None
         Aliquot key; None for what is not of one aliquot. A sample has both.
+    study : str or None
+        Cell of a study, such as an architecture; such a place is of no batch and no aliquot.
     """
 
     batch: str | None = None
     aliquot: str | None = None
+    study: str | None = None
 
     def __post_init__(self) -> None:
         if self.batch is not None:
@@ -103,6 +109,17 @@ class Place:
             raise Refusal(
                 "bad_aliquot_key", expected="an aliquot key such as t0028800 or end", got=repr(self.aliquot)[:100]
             )
+        if self.study is not None and not STUDY_PATTERN.fullmatch(self.study):
+            raise ValueError(f"Expected the key of a study's cell such as unet_vgg16. Got {self.study[:100]!r}.")
+        if self.study is not None and (self.batch, self.aliquot) != (None, None):
+            raise ValueError(f"Expected a cell of a study, or a batch and aliquot. Got {self.study} and {self.batch}.")
+
+    @classmethod
+    def of_parts(cls, first: str, second: str) -> Self:
+        """Return the place that two folder names stand for; see `parts`."""
+        if first == ALL and second.startswith(ALL) and second != ALL:
+            return cls(study=second.removeprefix(ALL))
+        return cls(batch=None if first == ALL else first, aliquot=None if second == ALL else second)
 
     @classmethod
     def of_sample(cls, sample: str) -> Self:
@@ -112,8 +129,10 @@ class Place:
 
     @property
     def parts(self) -> tuple[str, str]:
-        """Folder names of this place; ``_``, which no key can be, stands for *all*."""
-        return self.batch or "_", self.aliquot or "_"
+        """Folder names of this place; ``_``, which no key can be, stands for *all*, ``_unet`` for a study's cell."""
+        if self.study is not None:
+            return ALL, f"{ALL}{self.study}"
+        return self.batch or ALL, self.aliquot or ALL
 
     @property
     def sample(self) -> str:

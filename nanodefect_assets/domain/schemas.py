@@ -12,7 +12,7 @@ _MICROGRAPH = text("micrograph_id", "The micrograph: <batch>/<aliquot>/<path bel
 _SIMULATED = flag("is_simulated", "Whether a computer made the image.")
 
 PROVENANCE: tuple[Column, ...] = (
-    text("sample", "<batch>/<aliquot> of the row; _ stands for all."),
+    text("sample", "<batch>/<aliquot> of the row; _ stands for all, and _/_<cell> for a cell of a study."),
     text("synthesis_batch", "Key of the synthesis batch.", null=True),
     text("aliquot_time", "Key of the aliquot: t and the growth time in whole seconds, or end.", null=True),
     text("generation", "Generation of the asset that holds the row; see generations."),

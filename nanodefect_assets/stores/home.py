@@ -8,7 +8,6 @@ from typing import Self
 
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
-from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.files import make_folder
 
 POINTER = "current"
@@ -114,10 +113,9 @@ class Home:
 
 def _place_of(pointer: Path) -> Place | None:
     """Return the place that the folders above a pointer name; None if no place is called so: the folder is not ours."""
-    batch, aliquot = (None if part == "_" else part for part in pointer.parts[-3:-1])
     try:
-        return Place(batch=batch, aliquot=aliquot)
-    except Refusal:
+        return Place.of_parts(*pointer.parts[-3:-1])
+    except ValueError:
         return None
 
 

@@ -109,3 +109,17 @@ def test_a_place_without_batch_or_aliquot_stands_for_all():
 def test_a_place_with_a_bad_key_is_refused(place):
     with pytest.raises(Refusal):
         Place(**place)
+
+
+@pytest.mark.parametrize(
+    "place", [Place(), Place(batch="pd-1"), Place(aliquot=END), Place(batch="a", aliquot="t0000001"), Place(study="40")]
+)
+def test_a_place_is_known_by_its_folders(place):
+    assert Place.of_parts(*place.parts) == place
+
+
+def test_a_cell_of_a_study_is_of_no_batch():
+    with pytest.raises(ValueError, match="a cell of a study, or a batch"):
+        Place(study="unet", batch="pd-1")
+    with pytest.raises(ValueError, match="key of a study's cell"):
+        Place(study="../x")
