@@ -62,6 +62,11 @@ class Home:
         return self.root / "dagster"
 
     @property
+    def work(self) -> Path:
+        """Parts of long work, kept so that it can go on; may be removed at any time."""
+        return self.root / "work"
+
+    @property
     def mlflow(self) -> Path:
         """Folder of the MLflow database and its artefacts."""
         return self.root / "mlflow"
