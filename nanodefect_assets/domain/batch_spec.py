@@ -10,19 +10,25 @@ from nanodefect_assets.domain.globs import check_relative, is_pattern, matches, 
 from nanodefect_assets.domain.keys import END, aliquot_key, check_batch_key
 from nanodefect_assets.domain.lengths import angstrom_per_unit
 from nanodefect_assets.domain.manifest import Acquisition, Chirality, Condition, FileModality
+from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.synthesis_conditions import ConditionsSpec, SpecPart
+from nanodefect_assets.domain.tile_map import GridSpec, StageSense
 
 IMAGE_MODALITIES: tuple[FileModality, ...] = ("hrtem", "hrstem", "sem", "tilt_series")
 """Modalities whose files need a calibration."""
 
-_ONLY_FOR: dict[str, tuple[FileModality, ...]] = {
+_ONLY_FOR: dict[str, tuple[str, ...]] = {
     "tilt_angles_deg": ("tilt_series",),
     "tilt_angles_file": ("tilt_series",),
     "length_unit": ("coordinates",),
     "label_of": ("labels",),
     "particle_values": ("labels",),
     "uncalibrated": IMAGE_MODALITIES,
+    "positions": MODALITIES,
+    "grid": MODALITIES,
+    "map": MODALITIES,
+    "stage": MODALITIES,
 }
 
 RelativePath = Annotated[str, AfterValidator(check_relative)]
@@ -68,6 +74,16 @@ class FileEntry(SpecPart):
     length_unit: str | None = Field(
         default=None, max_length=40, description="Unit of coordinates: angstrom, nm, or as 0.3434 angstrom."
     )
+    positions: RelativePath | None = Field(
+        default=None, description="Table (CSV, TSV) of the stage positions of the tiles of a map: file, x_um, y_um."
+    )
+    grid: GridSpec | None = Field(default=None, description="For FEI Maps tiles without positions: their overlap.")
+    map: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Map that the tiles are of; else the entry's own."
+    )
+    stage: StageSense = Field(
+        default_factory=StageSense, description="Which way the stage's axes go in the image: x right and y up."
+    )
     row_order: Literal["top", "bottom"] | None = Field(
         default=None, description="Whether the file's first row is the top or the bottom of the image as it was seen."
     )
@@ -92,16 +108,23 @@ class FileEntry(SpecPart):
         problems = [
             _problem((name,), f"{name} only for {' or '.join(modalities)}", f"modality {self.modality}")
             for name, modalities in _ONLY_FOR.items()
-            if getattr(self, name) and self.modality not in modalities
+            if name in self.model_fields_set and getattr(self, name) and self.modality not in modalities
         ]
         if self.uncalibrated and self.pixel_size_nm is not None:
             problems.append(_problem(("uncalibrated",), "either a pixel size or uncalibrated: true", "both"))
         if self.tilt_angles_deg is not None and self.tilt_angles_file is not None:
             problems.append(_problem(("tilt_angles_file",), "tilt_angles_deg or tilt_angles_file", "both"))
+        if self.positions is not None and self.grid is not None:
+            problems.append(_problem(("grid",), "positions or grid", "both"))
         if self.label_of is not None and is_pattern(self.path):
             problems.append(_problem(("label_of",), "one label file for one micrograph", f"the pattern {self.path}"))
         _raise("FileEntry", problems)
         return self
+
+    @property
+    def map_name(self) -> str:
+        """Map that files of the entry are tiles of, within their aliquot."""
+        return self.map or self.path
 
     @property
     def line(self) -> int | None:
@@ -118,8 +141,10 @@ class FileEntry(SpecPart):
         return f"{self.path!r}" + (f" (line {self._line})" if self._line else "")
 
 
-STATED: tuple[str, ...] = tuple(name for name in Acquisition.model_fields if name != "row_order")
-"""Numbers of an `Acquisition` that a file and batch.yaml can both state."""
+STATED: tuple[str, ...] = tuple(
+    name for name in Acquisition.model_fields if name not in ("row_order", "stage_x_nm", "stage_y_nm")
+)
+"""Numbers of an `Acquisition` that a file and batch.yaml can both state; positions come in a table of their own."""
 
 
 class AliquotEntry(SpecPart):
@@ -201,6 +226,18 @@ class BatchSpec(SpecPart):
             if declared and key not in declared:
                 got = f"{entry.aliquot or 'none'}; declared are {', '.join(declared)}"
                 problems.append(_problem(("files", at, "aliquot"), "one of the aliquots declared above", got))
+        _raise("BatchSpec", problems)
+        return self
+
+    @model_validator(mode="after")
+    def _check_maps(self) -> Self:
+        first_of: dict[tuple[str, str], FileEntry] = {}
+        problems = []
+        for at, entry in enumerate(self.files):
+            if entry.map is not None:
+                first = first_of.setdefault((entry.map, self.aliquot_of(entry)), entry)
+                if (first.grid, first.stage) != (entry.grid, entry.stage):
+                    problems.append(_problem(("files", at, "map"), "entries of one map with one grid and stage", "two"))
         _raise("BatchSpec", problems)
         return self
 

@@ -57,8 +57,9 @@ def agree(entry: FileEntry, facts: RawFacts, stated_tilts_deg: tuple[float, ...]
         numbers["pixel_size_nm"] = None
         if entry.modality in IMAGE_MODALITIES and not entry.uncalibrated:
             raise _uncalibrated(facts)
+    own = facts.acquisition.model_dump(include={"row_order", "stage_x_nm", "stage_y_nm"})
     return Agreed(
-        acquisition=Acquisition.model_validate({**numbers, "row_order": facts.acquisition.row_order}),
+        acquisition=Acquisition.model_validate({**numbers, **own}),
         source=source,
         reason=reason,
         tilt_angles_deg=_agreed_tilts(entry, facts, stated_tilts_deg),

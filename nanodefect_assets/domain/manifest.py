@@ -11,6 +11,12 @@ FileModality = Literal["hrtem", "hrstem", "sem", "tilt_series", "coordinates", "
 
 CalibrationSource = Literal["file", "batch.yaml", "override", "correction", "uncalibrated"]
 
+PositionSource = Literal["file", "table", "override", "grid"]
+"""Where the position of a tile comes from: its own metadata, a table, a table against them, or its name in a grid."""
+
+FARTHEST_NM = 1e9
+"""Largest coordinate that a stage can have: a metre."""
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -30,7 +36,8 @@ class Acquisition(_Record):
     """How an image was taken, as far as the file or batch.yaml tells; each value None where neither does.
 
     Numbers are in the units of their names. ``row_order`` is where the file's first row lies in the image as it was
-    seen: readers turn ``bottom`` ones, because a flipped image inverts every handedness.
+    seen: readers turn ``bottom`` ones, because a flipped image inverts every handedness. The stage position is that of
+    the centre of the image, in the stage's own axes.
     """
 
     pixel_size_nm: float | None = Field(default=None, gt=0, allow_inf_nan=False)
@@ -40,7 +47,21 @@ class Acquisition(_Record):
     magnification: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     stage_tilt_deg: float | None = Field(default=None, ge=-360, le=360, allow_inf_nan=False)
     tilt_axis_deg: float | None = Field(default=None, ge=-360, le=360, allow_inf_nan=False)
+    stage_x_nm: float | None = Field(default=None, ge=-FARTHEST_NM, le=FARTHEST_NM, allow_inf_nan=False)
+    stage_y_nm: float | None = Field(default=None, ge=-FARTHEST_NM, le=FARTHEST_NM, allow_inf_nan=False)
     row_order: Literal["top", "bottom"] = "top"
+
+
+class MapPlace(_Record):
+    """Where the centre of a tile lies in its map: x to the right along columns, y down along rows, in nanometres.
+
+    Only differences between tiles of one map mean anything.
+    """
+
+    name: str = Field(description="Map within the aliquot: as batch.yaml names it, else the path of the entry.")
+    x_nm: float = Field(allow_inf_nan=False)
+    y_nm: float = Field(allow_inf_nan=False)
+    source: PositionSource
 
 
 class ManifestFile(_Record):
@@ -65,6 +86,7 @@ class ManifestFile(_Record):
     drawn_mask: str | None = Field(
         default=None, description="Mask drawn by hand that stands in for the segmenter's, kept with the corrections."
     )
+    map_place: MapPlace | None = None
     since_revision: str
 
 

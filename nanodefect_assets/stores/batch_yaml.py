@@ -264,7 +264,7 @@ def _shown(value: Any) -> str:
 def _nearest_field(loc: Loc) -> str:
     *_, name = loc
     part = _PARTS.get(str(loc[0])) if len(loc) > 1 else BatchSpec
-    known = list(part.model_fields) if part is not None and not (part is AliquotEntry and len(loc) > 3) else []
+    known = list(part.model_fields) if part is not None and len(loc) <= 3 else []
     near = get_close_matches(str(name), known, n=1)
     if near:
         return f"did you mean {near[0]!r}?"

@@ -3,8 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 from nanodefect_assets.domain.batch_spec import BatchSpec, FileEntry
 from nanodefect_assets.domain.globs import LONGEST_PATH, is_pattern, is_relative, matches, same_form
@@ -29,11 +29,14 @@ class SortedNames:
         Files that belong to one of these, and to which.
     refusals : dict of str to Refusal
         What cannot be accepted, by path.
+    tables : dict of str to tuple of str
+        Tables of positions and all the files that each is for; `owner_of` names one of these.
     """
 
     declared: Mapping[str, FileEntry]
     owner_of: Mapping[str, str]
     refusals: Mapping[str, Refusal]
+    tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def is_considered(file: LandedFile) -> bool:
@@ -58,17 +61,25 @@ def sort_names(files: Iterable[LandedFile], spec: BatchSpec) -> SortedNames:
             undeclared.append(path)
         else:
             declared[path] = entry
+    tables = _owners_of_tables(declared, unsafe)
     for path, owner in _owners(declared, unsafe).items():
-        if path in unsafe:
-            refusals[owner] = _sidecar_unsafe(path)
-            declared.pop(owner, None)
+        for each in tables.get(path, (owner,)) if path in unsafe else ():
+            refusals[each] = _sidecar_unsafe(path)
+            declared.pop(each, None)
     owner_of = _owners(declared, undeclared)
     for path in undeclared:
         if path not in owner_of:
             refusals[path] = _not_declared(path)
     refusals |= _missing_files(spec, [file.path for file in names], declared)
     files_of_batch = {path: entry for path, entry in declared.items() if path not in owner_of}
-    return SortedNames(declared=files_of_batch, owner_of=owner_of, refusals=refusals)
+    tables = _owners_of_tables(files_of_batch, owner_of)
+    return SortedNames(declared=files_of_batch, owner_of=owner_of, refusals=refusals, tables=tables)
+
+
+def find_sidecar(source: Path, names: SortedNames, path: str) -> Path | None:
+    """Return where a file that batch.yaml names as belonging to others lies, if it is a plain file of the folder."""
+    found = next((name for name in names.owner_of if same_form(name) == same_form(path)), None)
+    return None if found is None else source / found
 
 
 def unsafe_names(names: list[LandedFile]) -> dict[str, Refusal]:
@@ -127,15 +138,16 @@ def _sidecar_unsafe(sidecar: str) -> Refusal:
 
 
 def _missing_files(spec: BatchSpec, names: list[str], declared: Mapping[str, FileEntry]) -> dict[str, Refusal]:
-    """Return a refusal for every entry that no name in the folder fits, and for angle files that are not there."""
+    """Return a refusal for every entry that no name in the folder fits, and for files beside it that are not there."""
     used = {id(entry) for entry in declared.values()}
     present = {same_form(name) for name in names}
     missing: dict[str, Refusal] = {}
     for entry in spec.files:
         if id(entry) not in used and not _fits_any(entry.path, names, present):
             missing[entry.path] = _no_such_file(entry.path, entry)
-        if entry.tilt_angles_file is not None and same_form(entry.tilt_angles_file) not in present:
-            missing[entry.tilt_angles_file] = _no_such_file(entry.tilt_angles_file, entry)
+        for beside in (entry.tilt_angles_file, entry.positions):
+            if beside is not None and same_form(beside) not in present:
+                missing[beside] = _no_such_file(beside, entry)
     return missing
 
 
@@ -156,7 +168,12 @@ def _no_such_file(path: str, entry: FileEntry) -> Refusal:
 def _owners(declared: Mapping[str, FileEntry], undeclared: Iterable[str]) -> dict[str, str]:
     """Return to which declared file each sidecar belongs."""
     by_path = {same_form(path): path for path in declared}
-    named = {same_form(entry.tilt_angles_file): path for path, entry in declared.items() if entry.tilt_angles_file}
+    named = {
+        same_form(beside): path
+        for path, entry in declared.items()
+        for beside in (entry.tilt_angles_file, entry.positions)
+        if beside is not None
+    }
     by_stem: dict[str, str] = {}
     for path in sorted(declared):
         if not path.lower().endswith(SIDECAR_ENDINGS):
@@ -169,6 +186,15 @@ def _owners(declared: Mapping[str, FileEntry], undeclared: Iterable[str]) -> dic
         if owner is not None and owner != path:
             owners[path] = owner
     return owners
+
+
+def _owners_of_tables(declared: Mapping[str, FileEntry], names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the tables of positions among `names`, and all the files that each is for."""
+    owners: dict[str, list[str]] = {}
+    for path, entry in declared.items():
+        if entry.positions is not None:
+            owners.setdefault(same_form(entry.positions), []).append(path)
+    return {path: tuple(owners[same_form(path)]) for path in names if same_form(path) in owners}
 
 
 def _stems(path: str) -> tuple[str, ...]:

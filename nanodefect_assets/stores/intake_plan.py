@@ -6,14 +6,15 @@ from pathlib import Path
 
 from nanodefect_assets.domain.batch_spec import BatchSpec, FileEntry
 from nanodefect_assets.domain.calibration import Agreed, agree
-from nanodefect_assets.domain.globs import same_form
 from nanodefect_assets.domain.label_pairs import Micrographs
-from nanodefect_assets.domain.manifest import ManifestFile, RefusedFile
+from nanodefect_assets.domain.manifest import ManifestFile, MapPlace, RefusedFile
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
 from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.stores.intake_names import SortedNames, sort_names
+from nanodefect_assets.domain.tile_position import place_tile
+from nanodefect_assets.stores.intake_names import SortedNames, find_sidecar, sort_names
+from nanodefect_assets.stores.intake_positions import TablePositions, read_positions, unclaimed_rows
 from nanodefect_assets.stores.landing import LandedFile, Survey
 from nanodefect_assets.stores.probing import Probe, check_readable, probe_entry, read_tilt_angles
 
@@ -43,6 +44,8 @@ class PlannedFile:
         Whether a computer made it.
     label_of : str or None
         For labels, the micrograph.
+    map_place : MapPlace or None
+        Where it lies in a map, if it is a tile of one.
     """
 
     path: str
@@ -53,6 +56,7 @@ class PlannedFile:
     aliquot: str
     is_simulated: bool
     label_of: str | None = None
+    map_place: MapPlace | None = None
 
     def manifest_file(self, sha256: str, since_revision: str) -> ManifestFile:
         """Return the line of the manifest, now that the bytes are known."""
@@ -71,6 +75,7 @@ class PlannedFile:
             length_unit=self.facts.length_unit,
             label_of=self.label_of,
             particle_values=self.entry.particle_values,
+            map_place=self.map_place,
             since_revision=since_revision,
         )
 
@@ -93,6 +98,14 @@ class Plan:
     sidecars: tuple[str, ...]
     refused: tuple[RefusedFile, ...]
 
+    def maps(self) -> dict[tuple[str, str], list[PlannedFile]]:
+        """Return the files by aliquot and map, of maps in which at least one has a position."""
+        maps: dict[tuple[str, str], list[PlannedFile]] = {}
+        for file in self.files:
+            if file.entry.modality in MODALITIES:
+                maps.setdefault((file.aliquot, file.entry.map_name), []).append(file)
+        return {name: files for name, files in maps.items() if any(file.map_place for file in files)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
@@ -100,11 +113,11 @@ class _Batch:
     spec: BatchSpec
     names: SortedNames
     probe: Probe
+    positions: Mapping[str, TablePositions]
 
     def sidecar(self, path: str) -> Path | None:
         """Return where a sidecar lies, if it is a plain file of the folder."""
-        found = next((name for name in self.names.owner_of if same_form(name) == same_form(path)), None)
-        return None if found is None else self.source / found
+        return find_sidecar(self.source, self.names, path)
 
 
 def plan_batch(
@@ -124,9 +137,10 @@ def plan_batch(
         Called before each file.
     """
     names = sort_names(seen.files, spec)
-    batch = _Batch(source=source, spec=spec, names=names, probe=probe)
+    positions = read_positions(source, names)
+    batch = _Batch(source=source, spec=spec, names=names, probe=probe, positions=positions)
     files = [file for file in seen.files if file.path in names.declared]
-    refusals = dict(names.refusals)
+    refusals = {**names.refusals, **unclaimed_rows(positions)}
     planned: dict[str, PlannedFile] = {}
     for done, file in enumerate(files):
         on_step(Progress(task="reading headers", done=done, total=len(files), detail=file.path))
@@ -135,12 +149,14 @@ def plan_batch(
         except Refusal as refusal:
             refusals[file.path] = refusal
     planned = _pair_labels(planned, names, refusals)
+    sidecars = {sidecar for sidecar, owner in names.owner_of.items() if owner in planned}
+    sidecars |= {table for table, owners in names.tables.items() if any(owner in planned for owner in owners)}
     for sidecar, owner in names.owner_of.items():
-        if owner not in planned:
+        if sidecar not in sidecars:
             refusals[sidecar] = _sidecar_of_refused(owner)
     return Plan(
         files=tuple(planned[path] for path in sorted(planned)),
-        sidecars=tuple(sorted(path for path, owner in names.owner_of.items() if owner in planned)),
+        sidecars=tuple(sorted(sidecars)),
         refused=tuple(_refused_file(path, refusals[path]) for path in sorted(refusals)),
     )
 
@@ -176,12 +192,16 @@ def _plan_file(batch: _Batch, file: LandedFile, entry: FileEntry) -> PlannedFile
             got=f"{facts.format} with {facts.kind}".replace("_", " "),
             advice="State the modality of this file in batch.yaml.",
         )
+    agreed = agree(entry, facts, _stated_tilts(batch, entry))
+    stated = None if entry.positions is None else batch.positions[entry.positions].of(file.path)
+    placed = place_tile(file.path, entry, facts, agreed.acquisition, stated)
     return PlannedFile(
         path=file.path,
         size_bytes=file.size_bytes,
         entry=entry,
         facts=facts,
-        agreed=agree(entry, facts, _stated_tilts(batch, entry)),
+        agreed=replace(agreed, acquisition=placed.acquisition),
+        map_place=placed.place,
         aliquot=batch.spec.aliquot_of(entry),
         is_simulated=batch.spec.simulated if entry.simulated is None else entry.simulated,
     )

@@ -4,7 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import escape
 from pathlib import Path, PurePosixPath
 
@@ -12,9 +12,11 @@ from nanodefect_assets.domain.batch_spec import IMAGE_MODALITIES, FileEntry
 from nanodefect_assets.domain.keys import BATCH_PATTERN, aliquot_key, aliquot_label, check_batch_key
 from nanodefect_assets.domain.label_pairs import label_stem
 from nanodefect_assets.domain.manifest import FileModality
+from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.intake_names import SIDECAR_ENDINGS, is_considered, unsafe_names
+from nanodefect_assets.stores.intake_positions import named_files
 from nanodefect_assets.stores.landing import BATCH_YAML, LandedFile, survey
 from nanodefect_assets.stores.probing import TABLE_ENDINGS, Probe, check_readable, probe_entry
 
@@ -55,6 +57,7 @@ class _Guess:
     modality: FileModality
     aliquot: str | None
     has_calibration: bool
+    positions: str | None = None
 
 
 _COORDINATE_ENDINGS = (".xyz", ".extxyz", ".cif")
@@ -93,6 +96,7 @@ def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = p
             got="; ".join(f"{path}: {why}" for path, why in troubles[:3]) or "an empty folder",
             file=str(folder),
         )
+    files, troubles = _with_positions(folder, files, troubles)
     groups: dict[tuple[str, str], list[_File]] = {}
     for file in files:
         path = PurePosixPath(file.path)
@@ -100,6 +104,22 @@ def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = p
     entries = [line for place, group in sorted(groups.items()) for line in _entries(*place, group)]
     comments = [line for path, why in troubles for line in _left_out(path, why)]
     return _HEAD.format(batch=json.dumps(key)) + "\n".join([*entries, *comments]) + "\n"
+
+
+def _with_positions(
+    folder: Path, files: list[_File], troubles: list[tuple[str, str]]
+) -> tuple[list[_File], list[tuple[str, str]]]:
+    """Give images the table of positions that names them, and take such tables off the list of what is left out."""
+    table_of: dict[str, str] = {}
+    images = [file.path for file in files if file.guess.modality in MODALITIES]
+    for path, _ in troubles:
+        if PurePosixPath(path).suffix.lower() in TABLE_ENDINGS and (folder / path).is_file():
+            table_of |= dict.fromkeys(named_files(folder, path, images), path)
+    placed = [
+        replace(file, guess=replace(file.guess, positions=table_of.get(file.path))) if file.path in table_of else file
+        for file in files
+    ]
+    return placed, [trouble for trouble in troubles if trouble[0] not in table_of.values()]
 
 
 def _can_be_mended(path: str) -> bool:
@@ -233,6 +253,9 @@ def _entry(path: str, files: Sequence[_File]) -> Iterable[str]:
         yield f"    aliquot: {aliquot_label(guess.aliquot)}"
     if guess.modality not in IMAGE_MODALITIES:
         return
+    if guess.positions is not None:
+        yield f"    positions: {json.dumps(guess.positions, ensure_ascii=False)}"
+        yield "    # stage: {x: right, y: up}  # which way x and y grow in the image"
     if not guess.has_calibration:
         yield "    uncalibrated: true  # no pixel size in the files: if you know it, write instead pixel_size_nm: 0.05"
         return

@@ -45,7 +45,7 @@ class _Frame:
     deps=[["samples", "manifest"]],
     partitions_def=sample,
     group_name="samples",
-    code_version="1",
+    code_version="2",
     kinds={"zarr", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[items_check("samples", "micrographs")],
@@ -145,8 +145,19 @@ def _row(frame: _Frame, sample_name: str, shape: tuple[int, ...], measures: dict
         "n_cols": shape[1],
         "calibration_source": file.calibration_source,
         "calibration_reason": file.calibration_reason,
+        **_place(file, sample_name),
         **measures,
         **acquisition.model_dump(exclude={"tilt_axis_deg"}),
+    }
+
+
+def _place(file: ManifestFile, sample_name: str) -> dict[str, Any]:
+    place = file.map_place
+    return {
+        "map_id": None if place is None else f"{sample_name}/{place.name}",
+        "map_x_nm": None if place is None else place.x_nm,
+        "map_y_nm": None if place is None else place.y_nm,
+        "map_source": None if place is None else place.source,
     }
 
 

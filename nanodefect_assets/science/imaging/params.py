@@ -16,3 +16,40 @@ class DespikeParams(BaseModel):
     max_invalid_fraction: float = Field(
         default=0.1, ge=0, lt=1, description="A micrograph with a larger share of pixels without a number is refused."
     )
+
+
+class OverlapParams(BaseModel):
+    """Free parameters of `find_overlaps`, `refine_offset` and `solve_positions`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_overlap_px: int = Field(
+        default=16, ge=4, description="Tiles whose overlap is narrower than this are not compared, in pixels."
+    )
+    max_shift_px: float = Field(
+        default=40.0, gt=0, description="Farthest that a pair may be moved from where the stage has it, in pixels."
+    )
+    min_correlation: float = Field(
+        default=0.2, gt=0, lt=1, description="Correlation of the overlap from which on a refined offset is believed."
+    )
+    upsample_factor: int = Field(default=10, ge=1, description="An offset is found to one part in this of a pixel.")
+    stage_error_px: float = Field(default=20.0, gt=0, description="Standard deviation of the stage, in pixels.")
+    offset_error_px: float = Field(
+        default=0.2, gt=0, description="Standard deviation of a refined offset that is believed, in pixels."
+    )
+    max_residual_px: float = Field(
+        default=2.0, gt=0, description="Offsets that contradict the others by more than this are left out, in pixels."
+    )
+
+
+class DuplicateParams(BaseModel):
+    """Free parameters of `find_duplicates`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tolerance_px: float = Field(
+        default=3.0, ge=0, description="How far the outlines of one object may differ between two tiles, in pixels."
+    )
+    min_covered: float = Field(
+        default=0.5, ge=0, lt=1, description="Share of an object that the one of the other tile must cover."
+    )

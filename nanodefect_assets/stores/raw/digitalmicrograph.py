@@ -22,7 +22,7 @@ from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.raw.dm_tags import read_images
 from nanodefect_assets.stores.raw.grey import grey
 from nanodefect_assets.stores.raw.limits import check_dimensions, check_fits, check_pixel_type, frame_bytes
-from nanodefect_assets.stores.raw.opened import Opened, angle, positive, read_blocks, times
+from nanodefect_assets.stores.raw.opened import Opened, angle, positive, read_blocks, stage_position, times
 from nanodefect_assets.stores.raw.sidecars import read_sidecars
 from nanodefect_assets.stores.raw.tilts import choose_tilts
 from nanodefect_assets.stores.raw.units import pixel_size_nm
@@ -158,10 +158,17 @@ def _facts_of(path: Path, picture: _Picture) -> RawFacts:
             magnification=positive(microscope.get("Indicated Magnification")),
             exposure_s=positive(look_up(picture.tags, "ImageTags", "DataBar", "Exposure Time (s)")),
             stage_tilt_deg=stage_deg,
+            **_stage_position(microscope),
         ),
         tilt_angles_deg=tilts.angles_deg,
         notes=tilts.notes,
     )
+
+
+def _stage_position(microscope: Any) -> dict[str, Any]:
+    """Return the stage position; DigitalMicrograph has it in micrometres."""
+    stage = look_up(microscope, "Stage Position") or {}
+    return stage_position(look_up(stage, "Stage X"), look_up(stage, "Stage Y"), 1e3)
 
 
 def _tilts_of_frames(picture: _Picture) -> tuple[float, ...] | None:

@@ -12,7 +12,7 @@ from rsciio.emd._emd_velox import FeiEMDReader
 from rsciio.hspy._api import HyperspyReader
 
 from nanodefect_assets.domain.manifest import Acquisition
-from nanodefect_assets.stores.raw.opened import angle, positive, times
+from nanodefect_assets.stores.raw.opened import angle, positive, stage_position, times
 from nanodefect_assets.stores.raw.units import pixel_size_nm
 
 _Signal = dict[str, Any]
@@ -90,6 +90,7 @@ def _velox_image(group: h5py.Group, stored: h5py.Dataset, signal: _Signal) -> Fo
             magnification=positive(_entry(record, "CustomProperties", "StemMagnification", "value")),
             exposure_s=positive(_entry(record, "Scan", "FrameTime")) or _velox_exposure(record),
             stage_tilt_deg=None if tilt_rad is None else math.degrees(tilt_rad),
+            **stage_position(_entry(record, "Stage", "Position", "x"), _entry(record, "Stage", "Position", "y"), 1e9),
         ),
         tilts_deg=_velox_tilts(group["Metadata"], n_frames) if n_frames > 1 else None,
     )
@@ -185,7 +186,7 @@ def _is_image(signal: _Signal) -> bool:
 
 
 def _hyperspy_image(group: h5py.Group, signal: _Signal) -> FoundImage:
-    """Read HyperSpy's names: kilovolts, degrees."""
+    """Read HyperSpy's names: kilovolts, degrees, millimetres."""
     instrument = signal["metadata"].get("Acquisition_instrument", {})
     microscope = instrument.get("TEM") or instrument.get("SEM") or {}
     stage = microscope.get("Stage", {})
@@ -198,6 +199,7 @@ def _hyperspy_image(group: h5py.Group, signal: _Signal) -> FoundImage:
             voltage_kv=positive(microscope.get("beam_energy")),
             magnification=positive(microscope.get("magnification")),
             stage_tilt_deg=angle(stage.get("tilt_alpha", stage.get("tilt"))),
+            **stage_position(stage.get("x"), stage.get("y"), 1e6),
         ),
         tilts_deg=_hyperspy_tilts(signal["axes"][0]) if len(signal["axes"]) == 3 else None,
     )

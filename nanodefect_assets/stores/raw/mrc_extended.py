@@ -7,7 +7,7 @@ import numpy as np
 from mrcfile.dtypes import HEADER_DTYPE, get_ext_header_dtype
 
 from nanodefect_assets.stores.raw.limits import check_fits
-from nanodefect_assets.stores.raw.opened import angle, positive, times
+from nanodefect_assets.stores.raw.opened import angle, positive, stage_position, times
 from nanodefect_assets.stores.raw.units import pixel_size_nm
 
 _SERIALEM_BYTES = {1: 2, 2: 6, 4: 4, 8: 2, 16: 2, 32: 4}
@@ -128,8 +128,9 @@ def _new_fei(raw: bytes, records: np.dtype, n_frames: int) -> ExtendedHeader:
         "exposure_s": positive(first["Integration time"]),
         "magnification": positive(first["Magnification"]),
     }
+    position = stage_position(first["X-Stage"], first["Y-Stage"], 1e9) if n_frames == 1 else {}
     return ExtendedHeader(
         tilt_angles_deg=_tilts(every["Alpha tilt"], n_frames),
         pixel_size_nm=pixel_size_nm(first["Pixel size Y"], first["Pixel size X"], "m"),
-        acquisition={name: value for name, value in stated.items() if value is not None},
+        acquisition={name: value for name, value in stated.items() if value is not None} | position,
     )

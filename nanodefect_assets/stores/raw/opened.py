@@ -6,7 +6,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from nanodefect_assets.domain.manifest import Acquisition
+from nanodefect_assets.domain.manifest import FARTHEST_NM, Acquisition
 from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
 
@@ -68,6 +68,19 @@ def angle(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if -360 <= number <= 360 else None
+
+
+def stage_position(x: Any, y: Any, nm_per_unit: float) -> dict[str, Any]:
+    """Return ``stage_x_nm`` and ``stage_y_nm`` for an `Acquisition`, if both are numbers within a metre.
+
+    Nothing for 0 and 0, which is how programs say that they do not know.
+    """
+    try:
+        found = {"stage_x_nm": float(x) * nm_per_unit, "stage_y_nm": float(y) * nm_per_unit}
+    except (TypeError, ValueError, OverflowError):
+        return {}
+    is_known = any(found.values()) and all(abs(value) <= FARTHEST_NM for value in found.values())
+    return found if is_known else {}
 
 
 def times(value: float | None, factor: float) -> float | None:

@@ -21,7 +21,7 @@ from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.raw.boundary import refusing_damage
 from nanodefect_assets.stores.raw.limits import check_dimensions, check_fits, check_pixel_type, frame_bytes
-from nanodefect_assets.stores.raw.opened import Opened, angle, positive
+from nanodefect_assets.stores.raw.opened import Opened, angle, positive, stage_position
 from nanodefect_assets.stores.raw.units import pixel_size_nm
 
 _HEADER = struct.Struct("<4xHI8xI")
@@ -112,6 +112,7 @@ def _facts_of(signal: dict[str, Any], said: dict[str, Any]) -> RawFacts:
         exposure_s=positive(acquired.get("DwellTimePath")) if "CameraNamePath" in acquired else None,
         stage_tilt_deg=angle(described.get("Stage A_deg")),
         row_order="bottom",
+        **stage_position(described.get("Stage X_um"), described.get("Stage Y_um"), 1e3),
     )
     return RawFacts(
         format="SER",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.stores.raw.opened import angle, positive, times
+from nanodefect_assets.stores.raw.opened import angle, positive, stage_position, times
 from nanodefect_assets.stores.raw.tilts import StatedTilts, check_angles
 from nanodefect_assets.stores.raw.units import pixel_size_nm
 
@@ -107,8 +107,14 @@ def _read_mdoc(path: Path) -> Sidecars:
         source=path.name,
         pixel_size_nm=pixel_size_nm(spacing, spacing, "angstrom"),
         image_shape=_shape_of(first.get("ImageSize", "")),
-        acquisition={name: value for name, value in stated.items() if value is not None},
+        acquisition={name: value for name, value in stated.items() if value is not None} | _position(sections),
     )
+
+
+def _position(sections: list[dict[str, str]]) -> dict[str, float]:
+    """Return the stage position of a single image, which SerialEM has in micrometres; frames have one each."""
+    numbers = sections[0].get("StagePosition", "").split() if len(sections) == 1 else []
+    return stage_position(numbers[0], numbers[1], 1e3) if len(numbers) == 2 else {}
 
 
 def _tilts_of(sections: list[dict[str, str]], source: str) -> StatedTilts | None:

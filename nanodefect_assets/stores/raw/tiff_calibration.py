@@ -13,7 +13,7 @@ from typing import Any
 import tifffile
 
 from nanodefect_assets.domain.manifest import Acquisition
-from nanodefect_assets.stores.raw.opened import angle, positive, times
+from nanodefect_assets.stores.raw.opened import angle, positive, stage_position, times
 from nanodefect_assets.stores.raw.units import nm_per, pixel_size_nm
 
 _DM_SCALES, _DM_UNITS = ("65010", "65009"), ("65004", "65003")
@@ -63,6 +63,7 @@ def _thermo(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_col
         voltage_kv=times(positive(beam.get("HV")), 1e-3),
         exposure_s=positive(scan.get("FrameTime")),
         stage_tilt_deg=None if tilt_rad is None else math.degrees(tilt_rad),
+        **stage_position(stage.get("StageX"), stage.get("StageY"), 1e9),
     )
     return Found(program="Thermo Fisher", acquisition=acquisition, data_bar_rows=max(bar_rows, 0))
 
@@ -89,8 +90,18 @@ def _zeiss(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols
         voltage_kv=positive(_value(meta, "ap_actualkv")),
         magnification=positive(_value(meta, "ap_mag")),
         stage_tilt_deg=angle(_value(meta, "ap_stage_at_t")),
+        **_zeiss_position(meta),
     )
     return Found(program="Zeiss", acquisition=acquisition)
+
+
+def _zeiss_position(meta: dict) -> dict[str, Any]:
+    """Return the stage position, where x and y are stated in one unit of length."""
+    x, y = (meta.get(name, ()) for name in ("ap_stage_at_x", "ap_stage_at_y"))
+    if len(x) < 3 or len(y) < 3 or x[2] != y[2]:
+        return {}
+    factor = nm_per(x[2])
+    return {} if factor is None else stage_position(x[1], y[1], factor)
 
 
 def _tvips(tiff: tifffile.TiffFile, page: tifffile.TiffPage, n_rows: int, n_cols: int) -> Found | None:
