@@ -51,7 +51,7 @@ def place_on_stage(acquisition: Acquisition, sense: StageSense, name: str, sourc
     return MapPlace(name=name, x_nm=x_nm, y_nm=y_nm, source=source)
 
 
-def place_in_grid(path: str, shape: tuple[int, ...], acquisition: Acquisition, grid: GridSpec, name: str) -> MapPlace:
+def place_in_grid(path: str, shape: tuple[int, int], acquisition: Acquisition, grid: GridSpec, name: str) -> MapPlace:
     """Return where a tile lies by the row and column in its name.
 
     Parameters
@@ -59,7 +59,7 @@ def place_in_grid(path: str, shape: tuple[int, ...], acquisition: Acquisition, g
     path : str
         Path of the tile.
     shape : tuple of int
-        Shape ``(row, col)`` of the image, in pixels.
+        Shape ``(row, col)`` of the image without its data bar, in pixels.
 
     Raises
     ------
@@ -83,4 +83,4 @@ def place_in_grid(path: str, shape: tuple[int, ...], acquisition: Acquisition, g
         )
     row, col = int(found[1]), int(found[2])
     step_nm = acquisition.pixel_size_nm * (1 - grid.overlap)
-    return MapPlace(name=name, x_nm=col * shape[-1] * step_nm, y_nm=row * shape[-2] * step_nm, source="grid")
+    return MapPlace(name=name, x_nm=col * shape[1] * step_nm, y_nm=row * shape[0] * step_nm, source="grid")

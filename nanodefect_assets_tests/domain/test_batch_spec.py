@@ -163,7 +163,7 @@ def test_two_entries_for_one_file_are_refused_and_both_named(paths):
 
 
 def test_everything_stated_of_an_acquisition_is_a_field_of_an_entry():
-    assert {*STATED, "row_order"} == set(Acquisition.model_fields)
+    assert {*STATED, "row_order", "stage_x_nm", "stage_y_nm"} == set(Acquisition.model_fields)
     assert set(STATED) <= set(FileEntry.model_fields)
 
 

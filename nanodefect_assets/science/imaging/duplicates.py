@@ -71,7 +71,7 @@ def match_objects(first: _Labels, second: _Labels, offset_px: np.ndarray, params
     offset_px : ndarray of shape (2,)
         Upper left corner of the second as seen from that of the first, ``(row, col)``.
     """
-    tolerance = int(np.ceil(params.tolerance_px))
+    tolerance = params.tolerance_px
     offset = np.round(np.asarray(offset_px)).astype(int)
     low = np.maximum(offset, 0) - tolerance
     high = np.minimum(first.shape, offset + np.asarray(second.shape)) + tolerance
@@ -80,9 +80,8 @@ def match_objects(first: _Labels, second: _Labels, offset_px: np.ndarray, params
     here, there = _cut(first, low, high), _cut(second, low - offset, high - offset)
     if not here.any() or not there.any():
         return np.empty((0, 2), dtype=int)
-    grown = expand_labels(there, params.tolerance_px)
-    forward = _covered(here, grown, params.min_covered)
-    backward = _covered(there, expand_labels(here, params.tolerance_px), params.min_covered)[:, ::-1]
+    forward = _covered(here, expand_labels(there, tolerance), params.min_covered)
+    backward = _covered(there, expand_labels(here, tolerance), params.min_covered)[:, ::-1]
     return np.unique(np.concatenate([forward, backward]), axis=0)
 
 

@@ -47,8 +47,8 @@ class DuplicateParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tolerance_px: float = Field(
-        default=3.0, ge=0, description="How far the outlines of one object may differ between two tiles, in pixels."
+    tolerance_px: int = Field(
+        default=3, ge=0, description="How far the outlines of one object may differ between two tiles, in pixels."
     )
     min_covered: float = Field(
         default=0.5, ge=0, lt=1, description="Share of an object that the one of the other tile must cover."

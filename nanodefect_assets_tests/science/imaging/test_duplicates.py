@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nanodefect_assets.science.imaging.duplicates import find_duplicates, match_objects
+from nanodefect_assets.science.imaging.map_positions import locate_tiles
 from nanodefect_assets.science.imaging.overlaps import Overlaps, find_overlaps
 from nanodefect_assets.science.imaging.params import DuplicateParams, OverlapParams
 
@@ -33,6 +34,15 @@ def visible(planted):
         for number in np.unique(planted.objects[row : row + labels.shape[0], col : col + labels.shape[1]])
         if number > 0
     }
+
+
+def test_every_particle_is_counted_once_where_the_stage_is_off(planted_map, rng):
+    planted = planted_map(rng, jitter_px=2)
+    stage = planted.corners + rng.uniform(-6, 6, planted.corners.shape)
+    located = locate_tiles(planted.tiles, stage, OverlapParams(min_overlap_px=8, max_shift_px=16, stage_error_px=6))
+    once = counted(planted, find_duplicates(planted.labels, located.overlaps, PARAMS))
+
+    assert sorted(once) == sorted(visible(planted))
 
 
 @pytest.mark.parametrize("error_px", [0.0, 1.0])

@@ -152,6 +152,26 @@ def test_zipped_files_of_scanning_microscopes_and_cameras(name, native_formats, 
     assert (facts.shape, facts.data_bar_rows) == (shape, bar_rows)
     assert facts.acquisition.pixel_size_nm == (None if pixel_size_nm is None else pytest.approx(pixel_size_nm))
     assert facts.acquisition.voltage_kv == voltage_kv
+    if "Ebeam" in name:
+        assert facts.acquisition.stage_x_nm == pytest.approx(25760)
+        assert facts.acquisition.stage_y_nm == pytest.approx(-194177)
     if name.startswith("FEI"):
         with pytest.raises(Refusal, match="contrast"):
             next(read_frames(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "x_nm", "y_nm"),
+    [
+        ("etspy/DM_Series_Test/BF_001.dm3", -22152, 403532),
+        ("particlespy/JEOL HAADF Image.dm4", -32380.2, 13298.6),
+        ("rosettasciio/test_tiff_Zeiss_SEM_1k.tif", 75644200, 60490100),
+        ("openncem/Camera Ceta Imaging Micro.emd", 576.81, 13.77),
+        ("particlespy/SiO2 HAADF Image.hspy", -385457.19, -290873.59),
+        ("openncem/16_STOimage_1.ser", None, None),
+    ],
+)
+def test_the_stage_position_of_a_real_file_is_read_in_its_unit(name, x_nm, y_nm, native_formats):
+    found = probe_file(native_formats / name).acquisition
+
+    assert (found.stage_x_nm, found.stage_y_nm) == ((None, None) if x_nm is None else pytest.approx((x_nm, y_nm)))

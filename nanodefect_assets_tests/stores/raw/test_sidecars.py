@@ -199,3 +199,15 @@ def test_an_emi_without_its_series_is_refused(tmp_path):
     with pytest.raises(Refusal) as refused:
         probe_file(tmp_path / "a.emi")
     assert refused.value.reason == "missing_companion"
+
+
+def test_the_stage_position_in_an_mdoc_is_that_of_a_single_image(write):
+    section = "[ZValue = {}]\nStagePosition = -15.99 8.5\n"
+    path = write("a.mrc")
+    path.with_name("a.mrc.mdoc").write_text(section.format(0))
+    found = probe_file(path).acquisition
+    write("a.mrc", frames=2)
+    path.with_name("a.mrc.mdoc").write_text(section.format(0) + section.format(1))
+
+    assert (found.stage_x_nm, found.stage_y_nm) == pytest.approx((-15990, 8500))
+    assert probe_file(path).acquisition.stage_x_nm is None
