@@ -206,6 +206,7 @@ def test_the_stage_position_in_an_mdoc_is_that_of_a_single_image(write):
     path = write("a.mrc")
     path.with_name("a.mrc.mdoc").write_text(section.format(0))
     found = probe_file(path).acquisition
+    path.unlink()
     write("a.mrc", frames=2)
     path.with_name("a.mrc.mdoc").write_text(section.format(0) + section.format(1))
 
