@@ -9,7 +9,7 @@ from nanodefect_assets.science.learning.networks import build_network, count_par
 from nanodefect_assets.science.learning.params import Architecture
 from nanodefect_assets.science.learning.unet import UNet
 
-SMALL_ONES = ("unet", "unet_resnet18", "unet_mobilenet", "atrous", "fpn")
+SLOW = ("unet_resnet18", "unet_mobilenet", "atrous")
 
 
 @pytest.mark.parametrize("variant", ["text", "authors"])
@@ -35,7 +35,9 @@ def test_variants_differ_in_what_the_next_level_receives(rng):
     torch.testing.assert_close(seen["text"], seen["authors"].clamp(min=0))
 
 
-@pytest.mark.parametrize("architecture", SMALL_ONES)
+@pytest.mark.parametrize(
+    "architecture", ["unet", "fpn", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)]
+)
 def test_any_size_goes_through_any_network(architecture, rng):
     network = build_network(architecture, n_classes=3, rng=rng).eval()
     with torch.inference_mode():
@@ -51,7 +53,7 @@ def test_padding_does_not_touch_images_whose_size_fits(rng):
 
 @pytest.mark.slow  # sixteen million numbers are drawn
 def test_the_largest_network_can_be_built(rng):
-    assert set(SMALL_ONES) | {"unet_vgg16"} == set(get_args(Architecture))
+    assert {"unet", "fpn", "unet_vgg16", *SLOW} == set(get_args(Architecture))
     assert count_parameters(build_network("unet_vgg16", n_classes=2, rng=rng)) > 1e7
 
 

@@ -58,7 +58,7 @@ def losses(result):
 
 def test_a_network_learns_to_find_discs(discs):
     network = build_network("unet", n_classes=2, rng=np.random.default_rng(1))
-    params = TrainingParams(learning_rate=0.01, n_per_batch=8, steps_per_epoch=30, max_epochs=4, ema_decay=0.9)
+    params = TrainingParams(learning_rate=0.01, n_per_batch=8, steps_per_epoch=20, max_epochs=4, ema_decay=0.9)
     held_out = discs(8, name="test")
     before = judge(network, held_out)[1].mean_dice
     result = train(network, discs(20), discs(4, name="v"), params, rng=np.random.default_rng(2))
