@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from nanodefect_assets.domain.generation import RunSize
+from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.processes import PROCESS_TAG, ProcessIdentity
 
@@ -49,6 +51,27 @@ class Compute(dg.ConfigurableResource):
     threads: int = Field(
         default=0, ge=0, description="Threads of one run. 0: NANODEFECT_THREADS if set, else every core of the machine."
     )
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where networks compute. auto: on a GPU where torch finds one, else on the CPU."
+    )
+
+    def pick_device(self) -> Literal["cpu", "cuda"]:
+        """Return where networks compute; looks for a GPU only when asked, because torch takes seconds to load."""
+        if self.device == "cpu":
+            return "cpu"
+        import torch
+
+        if torch.cuda.is_available():
+            return "cuda"
+        if self.device == "cuda":
+            raise Refusal(
+                "no_gpu",
+                expected="a GPU, because the resource compute has device cuda",
+                got="none that torch can use",
+                advice="Set device to auto or cpu, or install the CUDA build of torch and a driver.",
+            )
+        return "cpu"
 
     @property
     def n_threads(self) -> int:
