@@ -15,8 +15,15 @@ import tifffile
 
 from nanodefect_assets.defs.instance import open_instance
 from nanodefect_assets.defs.partitions import sample_key
+from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
-from nanodefect_assets.stores.revisions import current_manifest
+from nanodefect_assets.domain.schemas import MICROGRAPHS
+from nanodefect_assets.science.imaging.despike import remove_spikes
+from nanodefect_assets.science.imaging.moments import mean_and_sd
+from nanodefect_assets.science.imaging.params import DespikeParams
+from nanodefect_assets.stores.generations import current_generation
+from nanodefect_assets.stores.raw.read import read_frames
+from nanodefect_assets.stores.revisions import current_manifest, raw_path
 from nanodefect_assets.stores.warehouse import run_query
 
 FIRST, STACKED, UNCALIBRATED = "t0003600", "t0028800", "t0086400"
@@ -111,6 +118,25 @@ def test_calibrated_aliquots_are_in_nm(undisturbed, planted):
     expected = {aliquot: np.mean(nm) for aliquot, nm in planted["diameters_nm"].items() if aliquot != UNCALIBRATED}
     # Larger discs are likelier cut by the edge, so that the weighted mean lies a little above the plain one.
     assert {aliquot["aliquot_time"]: aliquot["mean_diameter"] for aliquot in sizes} == pytest.approx(expected, rel=0.05)
+
+
+def test_stored_micrographs_are_the_despiked_frames_bit_for_bit(undisturbed):
+    """Reading, cleaning and packing run side by side; nothing of that may be seen."""
+    n_seen = 0
+    for place in current_manifest(undisturbed, "discs-01").cells():
+        made = current_generation(undisturbed, AssetName(group="samples", noun="micrographs"), place)
+        manifest = current_manifest(undisturbed, place.batch)
+        arrays, rows = made.arrays("micrographs"), made.rows(MICROGRAPHS)
+        assert list(arrays) == rows["micrograph_id"].tolist()
+        for row in rows.itertuples():
+            file = next(file for file in manifest.files if row.file_id.endswith(f"/{file.path}"))
+            number = int(row.micrograph_id.rpartition("@")[2]) if "@" in row.micrograph_id else 0
+            frame = list(read_frames(raw_path(undisturbed, manifest, file), file.modality))[number]
+            counts, n_despiked = remove_spikes(frame, DespikeParams())
+            assert arrays.read(row.micrograph_id).tobytes() == counts.tobytes()
+            assert (row.n_despiked, row.mean_counts, row.sd_counts) == (n_despiked, *mean_and_sd(counts))
+            n_seen += 1
+    assert n_seen == 4
 
 
 def test_every_frame_of_a_stack_is_a_micrograph(undisturbed, planted):

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zarr
 
-from nanodefect_assets.stores.arrays import ArraysReader, ArraysWriter
+from nanodefect_assets.stores.arrays import ArraysReader, ArraysWriter, PackedArray, pack_array
 
 REFERENCES = Path(__file__).parents[1] / "references"
 
@@ -80,3 +81,38 @@ def test_arrays_of_version_1_are_still_read():
     assert list(reader) == ["pd-1/end/a.tif"]
     assert reader.attributes("pd-1/end/a.tif")["pixel_size_nm"] == 0.25
     np.testing.assert_array_equal(reader.read("pd-1/end/a.tif"), np.arange(12, dtype=np.float32).reshape(3, 4))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint16", "int64", "float32"])
+def test_what_is_packed_is_what_zarr_would_write(tmp_path, rng, dtype):
+    array = (rng.random((30, 41)) * 3).astype(dtype)
+    packed = pack_array(array)
+    assert isinstance(packed, PackedArray)
+    ArraysWriter(tmp_path / "a.zarr", "micrographs").add("a", packed, pixel_size_nm=0.1)
+    stored = zarr.open_array(tmp_path / "a.zarr" / "000000", mode="r")
+    by_zarr = zarr.create_array(
+        tmp_path / "b.zarr",
+        data=array,
+        chunks=array.shape,
+        compressors=stored.compressors,
+        chunk_key_encoding={"name": "default", "separator": "."},
+    )
+
+    np.testing.assert_array_equal(stored[...], array)
+    assert stored.metadata.to_dict() | {"attributes": {}} == by_zarr.metadata.to_dict()
+    assert (tmp_path / "a.zarr/000000/c.0.0").read_bytes() == (tmp_path / "b.zarr/c.0.0").read_bytes()
+
+
+@pytest.mark.parametrize("array", [np.zeros((2049, 3)), np.float64(3.0), np.zeros((0, 3)), np.ones((2, 2), ">f4")])
+def test_what_zarr_has_to_write_itself_is_left_to_it(array):
+    assert pack_array(array) is array
+
+
+def test_other_programs_find_the_arrays_by_zarr_alone(tmp_path):
+    writer = ArraysWriter(tmp_path / "a.zarr", "labels")
+    writer.add("small", np.arange(6).reshape(2, 3))
+    writer.add("large", np.ones((2049, 2)))
+    writer.create("series", (2, 3, 4), np.dtype("uint16"))[0] = 7
+
+    names = {array.attrs["item"]: array.shape for _, array in zarr.open_group(tmp_path / "a.zarr", mode="r").arrays()}
+    assert names == {"small": (2, 3), "large": (2049, 2), "series": (2, 3, 4)}

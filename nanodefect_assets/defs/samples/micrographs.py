@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nanodefect_assets.domain.manifest import Manifest
+    from nanodefect_assets.stores.arrays import PackedArray
     from nanodefect_assets.stores.home import Home
 
 
@@ -30,9 +31,9 @@ class MicrographConfig(DespikeParams, dg.Config):
     """Launchpad form of `DespikeParams`."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Frame:
-    """One image of a file, or why it could not be read."""
+    """One image of a file, until it is cleaned, or why it could not be read."""
 
     file: ManifestFile
     micrograph_id: str
@@ -57,6 +58,7 @@ def micrographs(
     from nanodefect_assets.domain.schemas import MICROGRAPHS
     from nanodefect_assets.science.imaging.despike import remove_spikes
     from nanodefect_assets.science.imaging.moments import mean_and_sd
+    from nanodefect_assets.stores.arrays import pack_array
     from nanodefect_assets.stores.manifests import read_sample_manifest
 
     source = upstream(context, home, "samples", "manifest")
@@ -68,13 +70,17 @@ def micrographs(
         out.add_rows(MICROGRAPHS, [])
         arrays = out.arrays("micrographs")
         frames = islice(_frames(home.home, manifest, place_of(context).sample), home.max_micrographs)
+        rows: list[dict[str, Any]] = []
 
-        def clean(frame: _Frame) -> "tuple[np.ndarray, dict[str, float]]":
+        def clean(frame: _Frame) -> "tuple[np.ndarray | PackedArray, dict[str, float]]":
             if frame.refusal is not None or frame.counts is None:
                 raise frame.refusal or ValueError("Expected an image.")
             counts, n_despiked = remove_spikes(frame.counts, config)
             mean, sd = mean_and_sd(counts)
-            return counts, {"n_despiked": n_despiked, "mean_counts": mean, "sd_counts": sd}
+            if sd == float("inf"):
+                raise Refusal("counts_too_large", expected="a spread that float32 can hold", got="counts above 1e38")
+            frame.counts = None  # what waits to be written is small
+            return pack_array(counts), {"n_despiked": n_despiked, "mean_counts": mean, "sd_counts": sd}
 
         for n, (frame, cleaned) in enumerate(in_order(executor, clean, frames, ahead=2 * compute.n_threads)):
             with out.item(frame.micrograph_id):
@@ -86,9 +92,10 @@ def micrographs(
                     modality=frame.file.modality,
                     is_simulated=frame.file.is_simulated,
                 )
-                out.add_rows(MICROGRAPHS, [_row(frame, place_of(context).sample, counts.shape, measures)])
+                rows.append(_row(frame, place_of(context).sample, counts.shape, measures))
                 n_spikes += int(measures["n_despiked"])
             on_step(Progress(task="micrographs", done=n + 1, total=max(n + 1, n_images), detail=frame.file.path))
+        out.add_rows(MICROGRAPHS, rows)
     return report(
         out,
         metadata={"n_micrographs": out.n_rows(MICROGRAPHS), "n_spikes": n_spikes},

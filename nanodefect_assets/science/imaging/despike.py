@@ -81,7 +81,8 @@ def _standard_deviation(image: _Counts, median: _Counts, invalid: _Mask | None) 
         if invalid is not None:
             difference[invalid[rows].ravel()] = 0
         total += difference.sum()
-        total_square += np.dot(difference, difference)
+        # not `dot`: BLAS starts its own threads here, which wait for one another on a machine that is busy
+        total_square += float(np.einsum("n,n->", difference, difference))
     n_valid = image.size - (0 if invalid is None else np.count_nonzero(invalid))
     return float(np.sqrt(max(total_square / n_valid - (total / n_valid) ** 2, 0)))
 

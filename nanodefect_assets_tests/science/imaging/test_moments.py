@@ -14,3 +14,9 @@ def test_mean_and_spread_are_those_of_float64(rng, offset):
 
 def test_a_flat_image_has_no_spread():
     assert mean_and_sd(np.full((4, 5), 0.1, dtype=np.float32)) == pytest.approx((0.1, 0.0), abs=1e-7)
+
+
+def test_a_spread_beyond_float32_is_infinite():
+    counts = np.array([[3e38] * 9 + [-3e38]], dtype=np.float32)
+
+    assert mean_and_sd(counts)[1] == np.inf
