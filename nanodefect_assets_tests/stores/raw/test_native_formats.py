@@ -1,6 +1,9 @@
 """Every small file of a real instrument: what is read from it, or why it is refused."""
 
+import json
+import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,42 +11,11 @@ import pytest
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.raw.read import probe_file, read_frames
 
-STACK, ONE = "image_stack", "image"
-EXPECTED = {
-    "etspy/DM_Series_Test/BF_001.dm3": (ONE, (128, 128), 19.10870, 300),
-    "etspy/DM_Series_Test/BF_002.dm3": (ONE, (128, 128), 19.10870, 300),
-    "etspy/DM_Series_Test/BF_003.dm3": (ONE, (128, 128), 19.10870, 300),
-    "etspy/HAADF.dm3": ("tilt_series", (91, 64, 64), 17.994916, 300),
-    "openncem/16_STOimage.emi": (ONE, (1024, 1024), 0.0100127, 80),
-    "openncem/16_STOimage_1.ser": (ONE, (1024, 1024), 0.0100127, 80),
-    "openncem/Acquisition_18.emd": (ONE, (1024, 1024), 0.01224653, 200),
-    "openncem/Camera Ceta Imaging Micro.emd": (ONE, (512, 512), 3.138837, 300),
-    "openncem/STEM HAADF Diffraction Micro.emd": (ONE, (128, 128), 87.370796, 300),
-    "openncem/temp.mrc": (STACK, (3, 128, 128), 0.2, None),
-    "particlespy/JEOL HAADF Image.dm4": (ONE, (112, 112), 1.2490136, 80),
-    "particlespy/SiO2 HAADF Image.hspy": (ONE, (128, 128), 8.552446, 200),
-    "rosettasciio/03_Scanning Preview.emi": (STACK, (5, 128, 128), 0.3843525, 200),
-    "rosettasciio/03_Scanning Preview_1.ser": (STACK, (5, 128, 128), 0.3843525, 200),
-    "rosettasciio/128x128_TEM_acquire-sum1.emi": (ONE, (128, 128), 21.4793175, 200),
-    "rosettasciio/128x128_TEM_acquire-sum1_1.ser": (ONE, (128, 128), 21.4793175, 200),
-    "rosettasciio/64x64x5_TEM_preview_1.ser": (STACK, (5, 64, 64), 6.2818336, None),
-    "rosettasciio/FFTComplexEven.emd": (ONE, (128, 128), 27.1152956, 300),
-    "rosettasciio/HAADFscan.mrc": (ONE, (16, 16), 5.6791313, 300),
-    "rosettasciio/fei_example_tem_stack.emd": (STACK, (2, 3, 3), 0.008172883, 300),
-    "rosettasciio/multi_signal.dm3": (ONE, (512, 512), 0.017751578, 300),
-    "rosettasciio/test_STEM_image.dm3": (ONE, (68, 68), 0.2485380, 200),
-    "rosettasciio/test_loading_image_saved_with_DM.tif": (ONE, (68, 68), 168.674693, None),
-    "rosettasciio/test_loading_image_saved_with_imageJ.tif": (ONE, (68, 68), 168.674711, None),
-    "rosettasciio/test_tiff_Zeiss_SEM_1k.tif": (ONE, (768, 1024), 2614.514, 25),
-}
-"""Kind, shape, pixel size in nm and voltage in kV."""
-
-REFUSED = {
-    "openncem/dmTest_3D_int16_64,65,66.dm3": ("pixels_not_square", "3 nm high and 0.002 nm wide"),
-    "openncem/dmTest_3D_int16_64,65,66.dm4": ("pixels_not_square", "3 nm high and 0.002 nm wide"),
-    "openncem/dmTest_float32_nonSquare_diffPixelSize.dm3": ("pixels_not_square", "0.2 nm high and 1 nm wide"),
-    "rosettasciio/test_diffraction_pattern.dm3": ("diffraction_pattern", "1/nm"),
-}
+TABLE = json.loads((Path(__file__).parents[2] / "references" / "native-formats.json").read_text())
+EXPECTED = {row["file"]: row for row in TABLE["accepted"]}
+REFUSED = {row["file"]: row for row in TABLE["refused"]}
+SAID_AT = [name for name, row in EXPECTED.items() if isinstance(row["said"], dict)]
+NM_PER_UNIT = {"nm": 1.0, "um": 1e3, "m": 1e9}
 NOT_IMAGES = {".rawtlt", ".txt", ".mdoc", ".zip", ""}
 ZIPPED = {
     "FEI-Helios-Ebeam-16bits.tif": ((471, 512), 3372.4, 5, 29),
@@ -58,12 +30,20 @@ ZIPPED = {
 
 @pytest.mark.parametrize("name", EXPECTED)
 def test_header_of_a_real_file_is_read_right(name, native_formats):
-    kind, shape, pixel_size_nm, voltage_kv = EXPECTED[name]
-    facts = probe_file(native_formats / name)
+    expected, facts = EXPECTED[name], probe_file(native_formats / name)
+    voltage_kv = expected["voltage_kv"]
 
-    assert (facts.kind, facts.shape) == (kind, shape)
-    assert facts.acquisition.pixel_size_nm == pytest.approx(pixel_size_nm, rel=1e-5)
+    assert (facts.kind, list(facts.shape)) == (expected["kind"], expected["shape"])
+    assert facts.acquisition.pixel_size_nm == pytest.approx(expected["pixel_size_nm"], rel=1e-5)
     assert facts.acquisition.voltage_kv == (None if voltage_kv is None else pytest.approx(voltage_kv))
+
+
+@pytest.mark.parametrize("name", SAID_AT)
+def test_pixel_sizes_of_the_table_stand_in_the_bytes_of_the_files(name, native_formats):
+    said = EXPECTED[name]["said"]
+    (value,) = struct.unpack_from(said["as"], (native_formats / name).read_bytes(), said["at_byte"])
+
+    assert value * NM_PER_UNIT[said["unit"]] == pytest.approx(EXPECTED[name]["pixel_size_nm"], rel=1e-5)
 
 
 @pytest.mark.parametrize("name", [name for name in EXPECTED if "DM_Series_Test" not in name])
@@ -77,12 +57,11 @@ def test_frames_of_a_real_file_are_those_that_its_header_promises(name, native_f
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_axis_and_unit_traps_are_refused_with_what_was_read(name, native_formats):
-    reason, got = REFUSED[name]
     with pytest.raises(Refusal) as refused:
         probe_file(native_formats / name)
 
-    assert refused.value.reason == reason
-    assert got in refused.value.got
+    assert refused.value.reason == REFUSED[name]["reason"]
+    assert REFUSED[name]["got"] in refused.value.got
 
 
 def test_every_real_file_is_in_a_table(native_formats):
