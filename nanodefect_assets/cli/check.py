@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from nanodefect_assets.domain.manifest import Manifest
+from nanodefect_assets.domain.manifest_changes import calibration_jumps, pixel_sizes
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.intake_plan import Plan, PlannedFile
 
@@ -82,5 +83,8 @@ def _compare(before: Manifest, plan: Plan) -> None:
     """Say what differs from what was accepted earlier."""
     had, has = {file.path for file in before.files}, {file.path for file in plan.files}
     click.echo(f"  {before.batch} is there already, in revision {before.revision}: {len(has - had)} new files")
+    planned = {file.path: file.agreed.acquisition.pixel_size_nm for file in plan.files}
+    for jump in calibration_jumps(pixel_sizes(before.files), planned):
+        click.echo(f"  WARNING {jump}. Is that meant?")
     for path in sorted(had - has):
         click.echo(f"  NO LONGER THERE {path}: it would leave the tables; its original is kept")

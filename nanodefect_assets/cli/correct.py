@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from nanodefect_assets.cli.ingest import say
+from nanodefect_assets.domain.manifest_changes import calibration_jumps, pixel_sizes
 from nanodefect_assets.stores.home import Home
 
 
@@ -44,7 +45,13 @@ def _say_what_changes(home: Home, batch: str, target: str, value: str) -> None:
     """Tell the pixel sizes that go and the one that comes; a slip by a factor of ten is easily made."""
     from nanodefect_assets.stores.corrections import files_about
 
-    found = (file.acquisition.pixel_size_nm for file in files_about(home, batch, target))
-    sizes = sorted({size for size in found if size is not None})
+    found = pixel_sizes(files_about(home, batch, target))
+    sizes = sorted({size for size in found.values() if size is not None})
     if sizes:
         say(f"Pixel size of {target}: {', '.join(f'{size:g}' for size in sizes)} nm becomes {value} nm")
+    try:
+        new = dict.fromkeys(found, float(value))
+    except ValueError:  # refused when it is recorded
+        return
+    for jump in calibration_jumps(found, new):
+        say(f"WARNING {jump}. If that is not meant, correct it again.")

@@ -1,6 +1,7 @@
 """`nanodefect ingest`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +9,9 @@ from nanodefect_assets.cli.query import print_rows
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.warehouse import run_query
+
+if TYPE_CHECKING:
+    from nanodefect_assets.domain.manifest import Manifest
 
 SIZES_QUERY = """
 SELECT synthesis_batch, aliquot_label AS aliquot, modality, n_micrographs, n_particles, n_edge,
@@ -67,8 +71,23 @@ def _say_what_came(home: Home, batch: str, n_made: int) -> None:
         return
     made = f"{n_made} samples made" if n_made else "nothing new, so nothing was made again"
     say(f"{batch} {manifest.revision}: {len(manifest.files)} files accepted, {made}")
+    for jump in _jumps(home, manifest):
+        say(f"  WARNING {jump}. If that is not meant, mend batch.yaml, or: nanodefect correct calibration")
     for file in manifest.refused:
         say(f"  refused {file.path}: expected {file.expected}, got {file.got}. {file.advice}")
+
+
+def _jumps(home: Home, manifest: "Manifest") -> tuple[str, ...]:
+    """Say which pixel sizes this revision changes by much."""
+    from nanodefect_assets.domain.manifest_changes import calibration_jumps, pixel_sizes
+    from nanodefect_assets.stores.revisions import manifest_of, revisions
+
+    names = revisions(home, manifest.batch)
+    earlier = names[: names.index(manifest.revision)]
+    if not earlier:
+        return ()
+    before = manifest_of(home, manifest.batch, earlier[-1])
+    return calibration_jumps(pixel_sizes(before.files), pixel_sizes(manifest.files))
 
 
 def _say_what_to_doubt(home: Home, batch: str, doubts: tuple[str, ...]) -> None:

@@ -20,6 +20,7 @@ def show_status(home: Home) -> None:
     from nanodefect_assets.defs.cells import unfinished_cells
     from nanodefect_assets.defs.instance import open_instance
     from nanodefect_assets.defs.reaper import end_dead_runs
+    from nanodefect_assets.stores.arrivals import read_arrivals
     from nanodefect_assets.stores.corrections import manifest_in_force
     from nanodefect_assets.stores.generations import is_up_to_date
     from nanodefect_assets.stores.revisions import accepted_batches
@@ -44,6 +45,13 @@ def show_status(home: Home) -> None:
             f"  {batch} {manifest.revision}: {len(manifest.files)} files, {len(manifest.refused)} refused, "
             f"{len(manifest.cells())} samples, {state}"
         )
+        if arrivals := read_arrivals(home, batch):
+            n_same = sum(not arrived.is_new_revision for arrived in arrivals)
+            said = f", {n_same} times with nothing new" if n_same else ""
+            click.echo(
+                f"    came {len(arrivals)} times{said}, the last at {arrivals[-1].at:%Y-%m-%d %H:%M} UTC "
+                f"from {arrivals[-1].source}"
+            )
     waiting = sorted(path.name for path in home.landing.iterdir() if path.is_dir() and path.name not in batches)
     click.echo(f"Landing    {len(waiting)} folders not accepted{': ' if waiting else ''}{', '.join(waiting)}")
     refused = sorted(home.quarantine.glob("*/*/reason.json"))

@@ -154,6 +154,23 @@ def _subject(correction: Correction) -> tuple[str, str | None]:
     return subjects.get(correction.kind, correction.kind), correction.target
 
 
+def changes_nothing(correction: Correction, manifest: Manifest, earlier: Iterable[Correction]) -> Correction | None:
+    """Return the entry that an entry only says again; None if it changes something, also of files still to come.
+
+    That is the last entry about the same target, if it is of the same kind and all files stay as they are.
+    """
+    earlier = sorted(earlier, key=lambda entry: entry.number)
+    same = [entry for entry in earlier if _subject(entry) == _subject(correction)]
+    if not same or same[-1].kind != correction.kind:
+        return None
+    before, after = (apply_corrections(manifest, entries) for entries in (earlier, [*earlier, correction]))
+    return same[-1] if _without_reasons(before) == _without_reasons(after) else None
+
+
+def _without_reasons(manifest: Manifest) -> list[ManifestFile]:
+    return [file.model_copy(update={"calibration_reason": None}) for file in manifest.files]
+
+
 def apply_corrections(manifest: Manifest, corrections: Iterable[Correction]) -> Manifest:
     """Return the manifest as people have put it right.
 

@@ -37,13 +37,20 @@ def plot_overlay(counts: _Image, labels: _Labels | None = None, *, pixel_size_nm
     return figure
 
 
-def plot_mosaic(tiles: Sequence[tuple[str, _Image, _Labels | None]], *, n_cols: int = 4) -> Figure:
+def plot_mosaic(
+    tiles: Sequence[tuple[str, _Image, _Labels | None]],
+    *,
+    pixel_sizes_nm: Sequence[float | None] | None = None,
+    n_cols: int = 4,
+) -> Figure:
     """Draw micrographs side by side, each with its title and the outlines of its particles.
 
     Parameters
     ----------
     tiles : sequence of (str, ndarray, ndarray or None)
         Title, intensity of shape (row, col), and particle numbers of that shape or None.
+    pixel_sizes_nm : sequence of float or None
+        Edge of a pixel of each, in nanometres, for a scale bar; None for none.
     n_cols : int
         Most micrographs in a row.
     """
@@ -55,8 +62,11 @@ def plot_mosaic(tiles: Sequence[tuple[str, _Image, _Labels | None]], *, n_cols: 
     grid = figure.subplots(n_rows, n_cols, squeeze=False)
     for axes in grid.flat[len(tiles) :]:
         axes.set_axis_off()
-    for axes, (title, counts, labels) in zip(grid.flat, tiles, strict=False):
+    sizes_nm = [None] * len(tiles) if pixel_sizes_nm is None else pixel_sizes_nm
+    for axes, (title, counts, labels), size_nm in zip(grid.flat[: len(tiles)], tiles, sizes_nm, strict=True):
         draw_micrograph(axes, counts, labels, max_edge_px=256)
+        if size_nm is not None:
+            draw_scale_bar(axes, counts.shape, size_nm, font_size=6)
         axes.set_title(title, fontsize=7)
     return figure
 
@@ -75,14 +85,14 @@ def draw_micrograph(axes: Axes, counts: _Image, labels: _Labels | None, *, max_e
     axes.set_axis_off()
 
 
-def draw_scale_bar(axes: Axes, shape: tuple[int, int], pixel_size_nm: float) -> None:
+def draw_scale_bar(axes: Axes, shape: tuple[int, ...], pixel_size_nm: float, *, font_size: float = 9) -> None:
     """Draw a bar of round length, about a fifth of the width, in the lower left corner."""
     n_rows, n_cols = shape
     length_nm = round_length(n_cols * pixel_size_nm / 5)
     left, bottom = 0.05 * n_cols, 0.95 * n_rows
     bar = Rectangle((left, bottom), length_nm / pixel_size_nm, -0.012 * n_rows, color="white", ec="black", lw=0.5)
     axes.add_patch(bar)
-    text = axes.text(left, bottom - 0.025 * n_rows, f"{length_nm:g} nm", color="white", fontsize=9, va="bottom")
+    text = axes.text(left, bottom - 0.025 * n_rows, f"{length_nm:g} nm", color="white", fontsize=font_size, va="bottom")
     text.set_path_effects([Stroke(linewidth=1.5, foreground="black"), Normal()])
 
 

@@ -149,6 +149,11 @@ class ArraysReader:
         """Return the attributes of one item."""
         return dict(self._attributes[item])
 
+    def pixel_size_nm(self, item: str) -> float | None:
+        """Return the pixel size of one item, in nanometres; None if it is not known."""
+        size_nm = self._attributes[item].get("pixel_size_nm")
+        return float(size_nm) if isinstance(size_nm, int | float) else None
+
     def read(self, item: str) -> np.ndarray:
         """Return the array of one item."""
         return np.asarray(self._array(item)[...])

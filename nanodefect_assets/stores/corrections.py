@@ -1,7 +1,6 @@
 """Corrections by people: ``raw/<batch>/corrections/0001.json`` and so on, added and never edited."""
 
 import re
-import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from nanodefect_assets.domain.correction import (
     Correction,
     CorrectionSheet,
     apply_corrections,
+    changes_nothing,
     check_applies,
     files_named,
     in_force,
@@ -23,7 +23,7 @@ from nanodefect_assets.domain.manifest import Manifest, ManifestFile
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.schemas import CORRECTIONS
 from nanodefect_assets.stores.batch_yaml import parse_batch_yaml, read_sheet
-from nanodefect_assets.stores.files import locked, sha256_of, write_atomically
+from nanodefect_assets.stores.files import copy_hashing, locked, make_folder, sha256_of, sync_tree, write_atomically
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.landing import BATCH_YAML
 from nanodefect_assets.stores.revision_writer import link_file
@@ -36,6 +36,9 @@ from nanodefect_assets.stores.revisions import (
 
 CORRECTIONS_ENDING = ".corrections.yaml"
 """How the name of a file of corrections in the landing folder ends."""
+
+SAID_ALREADY = "said_already"
+"""Reason of the refusal of an entry that would change nothing."""
 
 _FOLDER = "corrections"
 _ID_LINE = re.compile(r"^batch\s*:.*$", re.MULTILINE)
@@ -88,7 +91,8 @@ def add_correction(
     Raises
     ------
     Refusal
-        If there is no such batch, if the entry is not whole, or if it is about nothing in the batch.
+        If there is no such batch, if the entry is not whole, if it is about nothing in the batch, or if it says what
+        holds already.
     """
     manifest = current_manifest(home, batch)
     if manifest is None:
@@ -109,10 +113,12 @@ def add_correction(
             source_sha256=source_sha256,
             source_entry=source_entry,
         )
-        check_applies(correction, manifest, read_corrections(home, batch))
+        earlier = read_corrections(home, batch)
+        check_applies(correction, manifest, earlier)
+        _check_news(folder, correction, manifest, earlier, mask)
         if correction.kind == "rename":
             _check_free(home, str(correction.value))
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         if mask is not None and kept is not None:
             shape = correction.among(manifest.files)[0].shape
             _keep_mask(mask, folder / kept, shape)
@@ -135,19 +141,37 @@ def _described(error: ValidationError) -> str:
     return "; ".join(f"{field}: {text}" if field else text for field, text in zip(fields, messages, strict=True))[:300]
 
 
+def _check_news(
+    folder: Path, correction: Correction, manifest: Manifest, earlier: Sequence[Correction], mask: Path | None
+) -> None:
+    """Refuse an entry that says again what an earlier one made so; masks are compared by their bytes."""
+    if mask is not None:
+        kept = {sha256_of(folder / str(entry.value)): entry.value for entry in earlier if entry.kind == "mask"}
+        correction = correction.model_copy(update={"value": kept.get(sha256_of(mask), correction.value)})
+    if (before := changes_nothing(correction, manifest, earlier)) is not None:
+        raise Refusal(
+            SAID_ALREADY,
+            expected="something that does not hold yet",
+            got=f"{correction.kind} {correction.target or manifest.batch}, so since correction {before.number}",
+            advice="Nothing was recorded and nothing needs to be made again.",
+        )
+
+
 def _check_free(home: Home, batch: str) -> None:
     if current_manifest(home, check_batch_key(batch)) is not None or read_corrections(home, batch):
         raise Refusal("batch_exists", expected="an id that no batch has", got=batch)
 
 
 def _keep_mask(mask: Path, target: Path, shape: tuple[int, ...] | None) -> None:
-    from nanodefect_assets.stores.labels import read_label_image
+    from nanodefect_assets.stores.labels import check_drawn, read_label_image
 
-    found = read_label_image(mask).shape
+    labels = read_label_image(mask)
+    check_drawn(labels, mask.name)
+    found = labels.shape
     if found != shape:
         expected = f"a mask of the micrograph's shape {shape}"
         raise Refusal("mask_shape", expected=expected, got=f"{found}", file=mask.name)
-    shutil.copyfile(mask, target)
+    copy_hashing(mask, target)
 
 
 def mask_path(home: Home, batch: str, file: ManifestFile) -> Path | None:
@@ -173,15 +197,16 @@ def renamed_source(home: Home, batch: str, new_id: str) -> Path:
     for path in sorted((revision / FILES).rglob("*")):
         copy = target / path.relative_to(revision / FILES)
         if path.is_file() and not copy.exists():
-            copy.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(copy.parent)
             if not link_file(path, copy):
-                shutil.copyfile(path, copy)
+                copy_hashing(path, copy)
     spec = (revision / BATCH_YAML).read_text(encoding="utf-8-sig")
     text, n_replaced = _ID_LINE.subn(f"batch: {new_id}", spec, count=1)
     if n_replaced != 1 or parse_batch_yaml(text).batch != new_id:
         advice = "Drop the batch again under its new id, and retract the old one."
         raise Refusal("id_not_found", expected="a line 'batch: ...' in batch.yaml", got="none", advice=advice)
     _hand_on(home, batch, new_id)
+    sync_tree(target)
     write_atomically(target / BATCH_YAML, text.encode())
     return target
 
@@ -189,12 +214,12 @@ def renamed_source(home: Home, batch: str, new_id: str) -> Path:
 def _hand_on(home: Home, batch: str, new_id: str) -> None:
     """Let the corrections of a batch hold for its new id too."""
     source, target = (batch_folder(home, key) / _FOLDER for key in (batch, new_id))
-    target.mkdir(parents=True, exist_ok=True)
+    make_folder(target)
     for correction in read_corrections(home, batch):
         if correction.kind == "rename":
             continue
         if correction.kind == "mask" and correction.value is not None:
-            shutil.copyfile(source / correction.value, target / correction.value)
+            copy_hashing(source / correction.value, target / correction.value)
         write_atomically(target / f"{correction.number:04d}.json", correction.model_dump_json(indent=1).encode())
 
 
@@ -244,7 +269,7 @@ def landed_corrections(home: Home) -> list[Path]:
 
 
 def add_corrections_of(home: Home, path: Path) -> tuple[str, tuple[Correction, ...]]:
-    """Add the entries of a file of corrections; those that were added before are passed over.
+    """Add the entries of a file of corrections; those that were added before, or say what holds, are passed over.
 
     Returns
     -------
@@ -259,22 +284,28 @@ def add_corrections_of(home: Home, path: Path) -> tuple[str, tuple[Correction, .
     sheet = read_sheet(path, CorrectionSheet)
     digest = sha256_of(path)
     known = {entry.source_entry for entry in read_corrections(home, sheet.batch) if entry.source_sha256 == digest}
-    added = [
-        add_correction(
-            home,
-            sheet.batch,
-            kind=line.kind,
-            target=line.target,
-            value=line.value,
-            mask=None if line.mask is None else _beside(path, line.mask),
-            reason=line.reason,
-            author=line.author or sheet.author,
-            source_sha256=digest,
-            source_entry=number,
-        )
-        for number, line in enumerate(sheet.corrections)
-        if number not in known
-    ]
+    added: list[Correction] = []
+    for number, line in enumerate(sheet.corrections):
+        if number in known:
+            continue
+        try:
+            added.append(
+                add_correction(
+                    home,
+                    sheet.batch,
+                    kind=line.kind,
+                    target=line.target,
+                    value=line.value,
+                    mask=None if line.mask is None else _beside(path, line.mask),
+                    reason=line.reason,
+                    author=line.author or sheet.author,
+                    source_sha256=digest,
+                    source_entry=number,
+                )
+            )
+        except Refusal as refusal:
+            if refusal.reason != SAID_ALREADY:
+                raise
     return sheet.batch, tuple(added)
 
 

@@ -14,6 +14,10 @@ from nanodefect_assets.stores.raw.limits import check_dimensions, check_expansio
 MOST_COLOURS = 64
 """Distinct colours in a coloured label picture; more means that it is a photograph or was smoothed."""
 
+FEW_VALUES = 32
+MOST_PIECES_A_VALUE = 8
+"""More values than `FEW_VALUES`, in more connected pieces a value than this, are grey levels and no labels."""
+
 MOST_TABLE_BYTES = 256 * 2**20
 _FORMATS = {"png": "PNG", "tiff": "TIFF"}
 _COLUMN_NAMES = {
@@ -63,6 +67,29 @@ def read_label_image(path: Path) -> Int[np.ndarray, "row col"]:
             raise Refusal("not_a_label_image", expected="labels as PNG or TIFF", got=name, file=path.name)
         values = _read_tiff(path) if name == "tiff" else _read_png(path)
         return _numbered(values)
+
+
+def check_drawn(labels: Int[np.ndarray, "row col"], name: str = "") -> None:
+    """Refuse a micrograph, or a smoothed mask, that was given for a mask drawn by hand; `name` is the file to blame.
+
+    A mask of few values may have any number of pieces; where every particle has its own value, as in napari, each value
+    is one piece or a few. Grey levels are many and lie scattered: beyond 32 values above 0, more than eight connected
+    pieces for each are refused.
+    """
+    from skimage.measure import label
+
+    n_values = int(np.count_nonzero(np.unique(labels)))
+    if n_values <= FEW_VALUES:
+        return
+    n_pieces = int(label(labels, background=0, connectivity=2, return_num=True)[1])
+    if n_pieces > MOST_PIECES_A_VALUE * n_values:
+        raise Refusal(
+            "not_a_mask",
+            expected="one value for each class, or for each particle",
+            got=f"{n_values} values in {n_pieces} scattered pieces, as grey levels are",
+            file=name,
+            advice="Give the mask itself, not the micrograph, and save it as PNG or TIFF without smoothing.",
+        )
 
 
 def read_particle_classes(path: Path) -> pd.DataFrame:

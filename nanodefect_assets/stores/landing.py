@@ -27,12 +27,15 @@ class LandedFile:
         Size, and time of the last change in nanoseconds since the epoch.
     is_regular : bool
         Whether it is a plain file: no link, pipe, socket or device.
+    permissions : int
+        Who may read, write and execute it, as in chmod.
     """
 
     path: str
     size_bytes: int
     mtime_ns: int
     is_regular: bool
+    permissions: int = 0o644
 
     @property
     def is_hidden(self) -> bool:
@@ -47,7 +50,7 @@ class Survey:
     Attributes
     ----------
     fingerprint : str
-        SHA-256 over paths, sizes and times; equal twice in a row means that copying has ended.
+        SHA-256 over paths, sizes, times and who may read; equal twice in a row means that copying has ended.
     n_files, size_bytes : int
         Files, and their size together.
     has_batch_yaml : bool
@@ -95,7 +98,9 @@ def survey(folder: Path, limit_files: int = MAX_FILES) -> Survey:
 def _fingerprint(files: tuple[LandedFile, ...]) -> str:
     digest = hashlib.sha256()
     for file in files:
-        digest.update(os.fsencode(file.path) + f"\0{file.size_bytes}\0{file.mtime_ns}\0{file.is_regular}\n".encode())
+        who_reads = file.permissions & 0o444  # a file that may be read now is tried again
+        facts = f"\0{file.size_bytes}\0{file.mtime_ns}\0{file.is_regular}\0{who_reads:o}\n"
+        digest.update(os.fsencode(file.path) + facts.encode())
     return digest.hexdigest()
 
 
@@ -128,6 +133,7 @@ def _landed(entry: os.DirEntry[str], prefix: str) -> Iterator[LandedFile]:
         size_bytes=status.st_size,
         mtime_ns=status.st_mtime_ns,
         is_regular=stat.S_ISREG(status.st_mode),
+        permissions=stat.S_IMODE(status.st_mode),
     )
 
 

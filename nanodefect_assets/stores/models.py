@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from nanodefect_assets.domain.champion import ModelRecord, WeightsRecord
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.stores.files import write_atomically
+from nanodefect_assets.stores.files import make_folder, write_atomically
 
 MODEL_FILE = "model.json"
 
@@ -76,7 +76,7 @@ def _write(
     n_parameters: int | None = None,
 ) -> ModelRecord:
     """Write the weights and then the record: a folder without a record is no model."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     (folder / MODEL_FILE).unlink(missing_ok=True)
     about = None
     if form is not None and content is not None:

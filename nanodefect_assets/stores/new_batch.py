@@ -26,6 +26,8 @@ _LABEL_FOLDERS = {"label", "labels", "mask", "masks", "annotation", "annotations
 _HINTS: tuple[tuple[str, FileModality], ...] = (("sem", "sem"), ("stem", "hrstem"), ("haadf", "hrstem"))
 _SEM_MAKERS = ("zeiss", "helios", "quanta")
 
+_MOST_SIZES_NAMED = 6
+
 _HEAD = """\
 # What lies in this folder. Copy this file last: the batch is taken in when it is there and nothing changes any more.
 batch: {batch}  # the name of the folder in landing
@@ -190,6 +192,8 @@ def _describe(folder: Path, file: LandedFile, stems: Counter[str], probe: Probe)
         modality = "tilt_series"
     elif facts.kind == "coordinates":
         modality = "coordinates"
+    elif modality == "hrtem" and "STEM" in facts.format:
+        modality = "hrstem"
     elif modality == "hrtem" and any(maker in facts.format.lower() for maker in _SEM_MAKERS):
         modality = "sem"
     guess = _Guess(
@@ -259,6 +263,15 @@ def _entry(path: str, files: Sequence[_File]) -> Iterable[str]:
     if not guess.has_calibration:
         yield "    uncalibrated: true  # no pixel size in the files: if you know it, write instead pixel_size_nm: 0.05"
         return
+    yield f"    # pixel_size_nm: {_sizes_found(files)}, from the files themselves"
+
+
+def _sizes_found(files: Sequence[_File]) -> str:
+    """Name every pixel size that the files of an entry say, with how many say it; only the ends of very many."""
     sizes_nm = sorted(file.facts.acquisition.pixel_size_nm or 0.0 for file in files)
-    span = dict.fromkeys(f"{size_nm:.6g}" for size_nm in (sizes_nm[0], sizes_nm[-1]))
-    yield f"    # pixel_size_nm: {' to '.join(span)}, from the files themselves"
+    counts = Counter(f"{size_nm:.6g}" for size_nm in sizes_nm)
+    if len(counts) == 1:
+        return next(iter(counts))
+    if len(counts) > _MOST_SIZES_NAMED:
+        return f"{len(counts)} different ones, {sizes_nm[0]:.6g} to {sizes_nm[-1]:.6g}"
+    return ", ".join(f"{size} ({n} of {len(files)})" for size, n in counts.items())

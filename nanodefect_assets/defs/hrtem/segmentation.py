@@ -143,5 +143,7 @@ def _preview(home: HomeResource, context: dg.AssetExecutionContext) -> bytes | N
 
     images = upstream(context, home, "samples", "micrographs").arrays("micrographs")
     labels = upstream(context, home, "hrtem", "segmentation").arrays("labels")
-    panels = [(item.rsplit("/", 1)[-1], images.read(item), labels.read(item)) for item in islice(labels, 6)]
-    return figure_png(plot_mosaic(panels)) if panels else None
+    shown = list(islice(labels, 6))
+    panels = [(item.rsplit("/", 1)[-1], images.read(item), labels.read(item)) for item in shown]
+    sizes_nm = [images.pixel_size_nm(item) for item in shown]
+    return figure_png(plot_mosaic(panels, pixel_sizes_nm=sizes_nm)) if panels else None

@@ -174,5 +174,7 @@ def _preview(home: HomeResource, context: dg.AssetExecutionContext) -> bytes | N
     from nanodefect_assets.plots.png import figure_png
 
     arrays = upstream(context, home, "samples", "micrographs").arrays("micrographs")
-    panels = [(item.rsplit("/", 1)[-1], arrays.read(item), None) for item in islice(arrays, 6)]
-    return figure_png(plot_mosaic(panels)) if panels else None
+    shown = list(islice(arrays, 6))
+    panels = [(item.rsplit("/", 1)[-1], arrays.read(item), None) for item in shown]
+    sizes_nm = [arrays.pixel_size_nm(item) for item in shown]
+    return figure_png(plot_mosaic(panels, pixel_sizes_nm=sizes_nm)) if panels else None

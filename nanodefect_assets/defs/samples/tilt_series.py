@@ -152,4 +152,5 @@ def _preview(home: HomeResource, context: dg.AssetExecutionContext) -> bytes | N
 
     angles_deg = made.rows(TILTS).query("tilt_series_id == @first")["tilt_deg"].tolist()
     shown = sorted({round(n * (len(angles_deg) - 1) / 5) for n in range(6)})
-    return figure_png(plot_mosaic([(f"{angles_deg[n]:.1f} deg", arrays.read_part(first, n), None) for n in shown]))
+    panels = [(f"{angles_deg[n]:.1f} deg", arrays.read_part(first, n), None) for n in shown]
+    return figure_png(plot_mosaic(panels, pixel_sizes_nm=[arrays.pixel_size_nm(first)] * len(panels)))

@@ -115,7 +115,7 @@ def _facts_of(signal: dict[str, Any], said: dict[str, Any]) -> RawFacts:
         **stage_position(described.get("Stage X_um"), described.get("Stage Y_um"), 1e3),
     )
     return RawFacts(
-        format="SER",
+        format="SER (STEM)" if "STEM" in str(described.get("Mode", "")).split() else "SER",
         kind="image_stack" if data.ndim == 3 else "image",
         shape=data.shape,
         dtype=data.dtype.newbyteorder("=").name,
