@@ -47,7 +47,7 @@ def show_status(home: Home) -> None:
         )
         if arrivals := read_arrivals(home, batch):
             n_same = sum(not arrived.is_new_revision for arrived in arrivals)
-            said = f", {n_same} times with nothing new" if n_same else ""
+            said = f", {n_same} of them with nothing new" if n_same else ""
             click.echo(
                 f"    came {len(arrivals)} times{said}, the last at {arrivals[-1].at:%Y-%m-%d %H:%M} UTC "
                 f"from {arrivals[-1].source}"

@@ -2,7 +2,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from nanodefect_assets.domain.correction import Correction, apply_corrections, check_applies, in_force
+from nanodefect_assets.domain.correction import (
+    Correction,
+    apply_corrections,
+    changes_nothing,
+    check_applies,
+    in_force,
+)
 from nanodefect_assets.domain.manifest import Acquisition, Manifest, ManifestFile
 from nanodefect_assets.domain.refusal import Refusal
 
@@ -108,3 +114,27 @@ def test_an_entry_that_is_not_whole_is_refused(kind, more):
 def test_an_entry_about_nothing_that_fits_is_refused(kind, more):
     with pytest.raises(Refusal, match="that fit"):
         check_applies(correction(1, kind, **more), MANIFEST)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [("veto", {"target": "*.tif"}), ("calibration", {"target": "a.tif", "value": "0.2"}), ("retract", {})],
+)
+def test_what_is_said_again_changes_nothing(kind, more):
+    first = correction(1, kind, **more)
+
+    assert changes_nothing(first, MANIFEST, []) is None
+    assert changes_nothing(correction(2, kind, **more), MANIFEST, [first]) == first
+
+
+def test_a_calibration_is_the_same_however_it_is_written():
+    first = correction(1, "calibration", target="a.tif", value="0.2")
+
+    assert changes_nothing(correction(2, "calibration", target="a.tif", value="2e-1"), MANIFEST, [first]) == first
+    assert changes_nothing(correction(2, "calibration", target="a.tif", value="0.3"), MANIFEST, [first]) is None
+
+
+def test_a_veto_said_again_after_one_of_its_files_was_restored_is_news():
+    entries = [correction(1, "veto", target="*.tif"), correction(2, "restore", target="a.tif")]
+
+    assert changes_nothing(correction(3, "veto", target="*.tif"), MANIFEST, entries) is None

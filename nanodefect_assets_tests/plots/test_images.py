@@ -86,6 +86,16 @@ def test_a_mosaic_has_a_titled_tile_for_each_micrograph(n_tiles, shape):
     assert len(figure.axes) == shape[0] * shape[1]
 
 
+def test_calibrated_tiles_of_a_mosaic_have_a_scale_bar():
+    figure = plot_mosaic([("a", NOISE, None), ("b", NOISE, None)], pixel_sizes_nm=[0.1, None])
+
+    assert [[text.get_text() for text in axes.texts] for axes in figure.axes] == [
+        [f"{round_length(NOISE.shape[1] * 0.1 / 5):g} nm"],
+        [],
+    ]
+    assert [len(axes.patches) for axes in figure.axes] == [1, 0]
+
+
 def test_a_mosaic_of_nothing_is_refused():
     with pytest.raises(ValueError, match="at least one"):
         plot_mosaic([])

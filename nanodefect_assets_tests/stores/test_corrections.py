@@ -5,6 +5,7 @@ from PIL import Image
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.corrections import (
+    SAID_ALREADY,
     add_correction,
     add_corrections_of,
     correction_rows,
@@ -227,3 +228,44 @@ def test_a_file_of_corrections_that_is_wrong_says_where(home, batch, sheet, text
         add_corrections_of(home, sheet(text))
 
     assert read_corrections(home, "pd-1") == ()
+
+
+def test_what_holds_already_is_refused_and_not_recorded(home, batch):
+    add_correction(home, "pd-1", kind="veto", target="1h/a.tif", **WHO)
+
+    with pytest.raises(Refusal, match="since correction 1") as refused:
+        add_correction(home, "pd-1", kind="veto", target="1h/a.tif", **WHO)
+    assert refused.value.reason == SAID_ALREADY
+    assert len(read_corrections(home, "pd-1")) == 1
+
+
+def test_the_same_mask_again_is_known_by_its_bytes(home, batch, tmp_path):
+    for name, mask in (("mine.png", np.eye(16)), ("copy.png", np.eye(16)), ("other.png", np.eye(16)[::-1])):
+        Image.fromarray(mask.astype(np.uint8)).save(tmp_path / name)
+    add_correction(home, "pd-1", kind="mask", target="1h/a.tif", mask=tmp_path / "mine.png", **WHO)
+
+    with pytest.raises(Refusal, match="since correction 1"):
+        add_correction(home, "pd-1", kind="mask", target="1h/a.tif", mask=tmp_path / "copy.png", **WHO)
+    add_correction(home, "pd-1", kind="mask", target="1h/a.tif", mask=tmp_path / "other.png", **WHO)
+
+
+def test_a_file_of_corrections_can_be_dropped_again_with_a_line_more(home, batch, sheet):
+    add_corrections_of(home, sheet(SHEET))
+    _, added = add_corrections_of(home, sheet(SHEET + "  - {kind: retract, reason: contaminated}\n"))
+
+    assert [entry.kind for entry in added] == ["retract"]
+    assert len(read_corrections(home, "pd-1")) == 3
+
+
+def test_a_micrograph_is_no_mask(home, tmp_path, rng):
+    folder = tmp_path / "pd-2"
+    folder.mkdir()
+    image = rng.poisson(90, (64, 64)).astype(np.uint8)
+    tifffile.imwrite(folder / "a.tif", image)
+    tifffile.imwrite(tmp_path / "a.tif", image)
+    (folder / "batch.yaml").write_text("batch: pd-2\nfiles: [{path: a.tif, modality: hrtem, pixel_size_nm: 0.1}]\n")
+    accept_batch(home, folder)
+
+    with pytest.raises(Refusal, match="grey levels"):
+        add_correction(home, "pd-2", kind="mask", target="a.tif", mask=tmp_path / "a.tif", **WHO)
+    assert read_corrections(home, "pd-2") == ()

@@ -5,9 +5,10 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.stores.labels import read_label_image, read_particle_classes
+from nanodefect_assets.stores.labels import check_drawn, read_label_image, read_particle_classes
 
 LABELS = np.array([[0, 0, 1, 1], [0, 2, 2, 0], [3, 0, 0, 255]], dtype=np.uint8)
 
@@ -157,3 +158,21 @@ def test_tables_that_name_no_particles_are_refused(text, reason, tmp_path):
     with pytest.raises(Refusal) as refused:
         read_particle_classes(tmp_path / "a.csv")
     assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize("n_values", [1, 32, 1600])
+def test_masks_of_few_values_or_of_whole_particles_are_masks(n_values):
+    numbers = 1 + np.arange(1600).reshape(40, 40) % n_values
+    spots = np.zeros((120, 120), dtype=np.int64)
+    spots[::3, ::3] = numbers
+
+    check_drawn(spots)
+
+
+@pytest.mark.parametrize("smoothing_px", [0, 0.7])
+def test_grey_levels_are_no_mask(rng, smoothing_px):
+    micrograph = gaussian_filter(rng.normal(500, 100, (96, 96)), smoothing_px).astype(np.int64)
+
+    with pytest.raises(Refusal) as refused:
+        check_drawn(micrograph, "a.png")
+    assert (refused.value.reason, refused.value.file) == ("not_a_mask", "a.png")

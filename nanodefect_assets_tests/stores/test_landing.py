@@ -46,17 +46,28 @@ def link(batch):
     (batch / "link").symlink_to("/etc")
 
 
+def forbid(batch):
+    (batch / "8h" / "a.tif").chmod(0)
+
+
 def copy_under_way(batch):
     (batch / ".a.tif.part").write_bytes(b"")
 
 
-@pytest.mark.parametrize("change", [touch, grow, rename, link, copy_under_way])
+@pytest.mark.parametrize("change", [touch, grow, rename, link, forbid, copy_under_way])
 def test_every_change_is_seen(batch, change):
     os.utime(batch / "8h" / "a.tif", ns=(0, 0))
     before = survey(batch)
     change(batch)
 
     assert survey(batch).fingerprint != before.fingerprint
+
+
+def test_who_may_write_is_no_change(batch):
+    before = survey(batch)
+    (batch / "8h" / "a.tif").chmod(0o444)
+
+    assert survey(batch).fingerprint == before.fingerprint
 
 
 @pytest.mark.parametrize("junk", ["Thumbs.db", ".DS_Store", "desktop.ini"])

@@ -125,3 +125,19 @@ def test_whatever_the_names_a_draft_is_valid_and_declares_every_file_once(tmp_pa
     for file in survey(folder).files:
         if f"# left out: {file.path!r}" not in text and not file.is_hidden:
             assert spec.entry_for(file.path) is not None
+
+
+def test_a_draft_names_every_pixel_size_of_an_entry(tmp_path, rng):
+    image = rng.integers(0, 1000, (8, 8)).astype("uint16")
+    for name, per_nm in (("a", 50), ("b", 50), ("c", 2)):
+        resolution = (per_nm, per_nm)
+        tifffile.imwrite(tmp_path / f"{name}.tif", image, imagej=True, resolution=resolution, metadata={"unit": "nm"})
+
+    assert "# pixel_size_nm: 0.02 (2 of 3), 0.5 (1 of 3), from" in draft_batch_yaml(tmp_path)
+
+
+def test_a_draft_takes_what_was_scanned_for_hrstem(tmp_path):
+    (tmp_path / "a_1.ser").write_text("")
+    facts = RawFacts(format="SER (STEM)", kind="image", shape=(8, 8), dtype="uint16")
+
+    assert entries(draft_batch_yaml(tmp_path, probe=lambda path, entry: facts))["a_1.ser"].modality == "hrstem"

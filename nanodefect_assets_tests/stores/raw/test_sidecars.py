@@ -163,6 +163,16 @@ def test_emi_beside_a_series_tells_how_it_was_taken(write):
     assert probe_file(path.parent / "a.emi") == probe_file(path)
 
 
+@pytest.mark.parametrize(
+    ("mode", "expected"), [("TEM uP SA Zoom Image", "SER"), ("STEM nP SA Zoom Diffraction", "SER (STEM)")]
+)
+def test_emi_beside_a_series_tells_whether_it_was_scanned(mode, expected, write):
+    path = write("a_1.ser")
+    (path.parent / "a.emi").write_bytes(_emi(mode, camera=False))
+
+    assert probe_file(path).format == expected
+
+
 def test_the_second_object_of_an_emi_belongs_to_the_second_series(write):
     path = write("a_1.ser")
     (path.parent / "a.emi").write_bytes(_emi("TEM Image") + bytes(5 * 2**20) + _emi("TEM Diffraction"))
