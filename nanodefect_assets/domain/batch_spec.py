@@ -8,7 +8,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from nanodefect_assets.domain.globs import check_relative, is_pattern, matches, same_form
 from nanodefect_assets.domain.keys import END, aliquot_key, check_batch_key
-from nanodefect_assets.domain.lengths import angstrom_per_unit
+from nanodefect_assets.domain.lengths import LARGEST_PIXEL_NM, SMALLEST_PIXEL_NM, angstrom_per_unit
 from nanodefect_assets.domain.manifest import Acquisition, Chirality, Condition, FileModality
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.refusal import Refusal
@@ -33,6 +33,7 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
 
 RelativePath = Annotated[str, AfterValidator(check_relative)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+PixelSizeNm = Annotated[float, Field(gt=0, ge=SMALLEST_PIXEL_NM, le=LARGEST_PIXEL_NM, allow_inf_nan=False)]
 Angle = Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
 AliquotKey = Annotated[str, AfterValidator(aliquot_key)]
 
@@ -56,7 +57,7 @@ class FileEntry(SpecPart):
         default=None, description="Growth time of its aliquot, such as 8 h or 45 s r2; end for the product."
     )
     simulated: bool | None = Field(default=None, description="Whether a computer made it; the batch's own if not said.")
-    pixel_size_nm: Positive | None = Field(default=None, description="Edge of a pixel, in nanometres.")
+    pixel_size_nm: PixelSizeNm | None = Field(default=None, description="Edge of a pixel, in nanometres.")
     uncalibrated: bool = Field(default=False, description="true: the pixel size is not known; sizes stay in pixels.")
     calibration_override_reason: str | None = Field(
         default=None, min_length=3, description="Why the values here hold although the file's own metadata disagree."

@@ -7,6 +7,7 @@ from typing import Literal, Self, get_args
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nanodefect_assets.domain.globs import matches
+from nanodefect_assets.domain.lengths import LARGEST_PIXEL_NM, SMALLEST_PIXEL_NM
 from nanodefect_assets.domain.manifest import Manifest, ManifestFile
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.refusal import Refusal
@@ -52,7 +53,7 @@ class Correction(BaseModel):
         if (self.kind in _WITH_VALUE) != (self.value is not None):
             raise ValueError(f"Expected a value for {_WITH_VALUE} and for nothing else. Got {self.kind}.")
         if self.kind == "calibration" and self.pixel_size_nm is None:
-            raise ValueError(f"Expected a pixel size in nm, above 0. Got {self.value!r}.")
+            raise ValueError(f"Expected a pixel size in nm, above 0 and of a microscope. Got {self.value!r}.")
         return self
 
     @property
@@ -62,7 +63,7 @@ class Correction(BaseModel):
             number = float(self.value or "")
         except ValueError:
             return None
-        return number if 0 < number < float("inf") else None
+        return number if SMALLEST_PIXEL_NM <= number <= LARGEST_PIXEL_NM else None
 
     def among(self, files: Iterable[ManifestFile]) -> tuple[ManifestFile, ...]:
         """Return the files that the entry is about: the one of that very path, else those that fit it as a pattern."""

@@ -3,6 +3,9 @@
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.synthesis_conditions import parse_quantity
 
+SMALLEST_PIXEL_NM, LARGEST_PIXEL_NM = 1e-4, 1e7
+"""Pixel sizes beyond these, a tenth of a picometre and a centimetre, are slips of the unit."""
+
 _ANGSTROM = {"angstrom": 1.0, "a": 1.0, "å": 1.0, "nm": 10.0, "pm": 0.01, "um": 1e4, "m": 1e10, "bohr": 0.529177210903}
 
 

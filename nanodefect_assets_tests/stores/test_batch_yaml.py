@@ -1,3 +1,4 @@
+import os
 import time
 
 import pytest
@@ -180,6 +181,19 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content, reason):
         read_batch_yaml(tmp_path / "batch.yaml")
 
     assert refused.value.reason == reason
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "batch.yaml")
+
+    with pytest.raises(Refusal, match="pipe"):
+        read_batch_yaml(tmp_path / "batch.yaml")
+
+
+@pytest.mark.parametrize("size_nm", ["1e-320", "1e300", "0", "-1", "1e-5", "2e7"])
+def test_a_pixel_size_of_no_microscope_is_refused(size_nm):
+    with pytest.raises(Refusal, match="pixel_size_nm"):
+        parse_batch_yaml(f"batch: pd\nfiles: [{{path: a.tif, modality: hrtem, pixel_size_nm: {size_nm}}}]\n")
 
 
 def test_the_line_that_is_not_utf8_is_named(tmp_path):
