@@ -33,7 +33,7 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
 
 RelativePath = Annotated[str, AfterValidator(check_relative)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-PixelSizeNm = Annotated[float, Field(gt=0, ge=SMALLEST_PIXEL_NM, le=LARGEST_PIXEL_NM, allow_inf_nan=False)]
+PixelSizeNm = Annotated[float, Field(ge=SMALLEST_PIXEL_NM, le=LARGEST_PIXEL_NM, allow_inf_nan=False)]
 Angle = Annotated[float, Field(ge=-360, le=360, allow_inf_nan=False)]
 AliquotKey = Annotated[str, AfterValidator(aliquot_key)]
 

@@ -103,9 +103,14 @@ def _refusal(problems: list[str]) -> Refusal:
 
 
 def _read_bytes(path: Path) -> bytes:
-    if path.exists() and not path.is_file():  # a pipe would be waited for without end
-        raise Refusal("no_batch_yaml", expected="a plain file", got="a folder, a pipe or a device", file=path.name)
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for without end
+            raise Refusal(
+                "no_batch_yaml",
+                expected="a plain file that can be read",
+                got="a folder, a pipe or a device",
+                file=path.name,
+            )
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:

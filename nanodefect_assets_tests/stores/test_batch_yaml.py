@@ -115,7 +115,7 @@ chirality:
     assert "did you mean 'material'?" in found[1]
     assert "got '8:30'" in found[2]
     assert "'hrtem', 'hrstem', 'sem'" in found[5]
-    assert "greater than 0, got '-1'" in found[6]
+    assert "greater than or equal to 0.0001, got '-1'" in found[6]
     assert "did you mean 'modality'?" in found[8]
 
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from nanodefect_assets.domain.lengths import LARGEST_PIXEL_NM, SMALLEST_PIXEL_NM
 from nanodefect_assets.domain.refusal import Refusal
 
-SMALLEST_PIXEL_NM = 1e-4
-LARGEST_PIXEL_NM = 1e7
 _SQUARE_WITHIN = 0.01
 
 _NM_OF = {
