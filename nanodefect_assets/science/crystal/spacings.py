@@ -64,8 +64,8 @@ def _symbols(name: str) -> list[str]:
 
 def _element(symbol: str) -> tuple[str, float, float] | None:
     state = reference_states[atomic_numbers[symbol]]
-    if state is None or state.get("symmetry") not in ("fcc", "bcc", "diamond", "hcp"):
-        return None
+    if state is None or "basis" in state or state.get("symmetry") not in ("fcc", "bcc", "diamond", "hcp"):
+        return None  # Te is hcp there, with a basis of its own: a chain, not a close packing
     a_angstrom = float(state["a"])
     return state["symmetry"], a_angstrom, a_angstrom * float(state.get("c/a", 1.0))
 

@@ -146,7 +146,7 @@ class InstanceParams(BaseModel):
 
     threshold: float = Field(default=0.5, gt=0, lt=1, description="Probability above which a pixel is particle.")
     neck_ratio: float = Field(
-        default=0.8,
+        default=0.85,
         gt=0,
         lt=1,
         description="Two parts are two particles where the neck between them is narrower than this fraction of the "
