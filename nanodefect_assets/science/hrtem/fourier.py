@@ -113,9 +113,7 @@ def filter_annulus(image: _Image, params: AnnulusParams) -> _Image:
     return gaussian_filter(filtered, params.annulus_smoothing_px)
 
 
-def _frequencies(
-    micrograph: Micrograph, params: LatticeParams, material: str | None
-) -> tuple[tuple[float, ...], bool]:
+def _frequencies(micrograph: Micrograph, params: LatticeParams, material: str | None) -> tuple[tuple[float, ...], bool]:
     """Return the frequencies of the lattice in cycles per pixel, and whether they had to be looked for."""
     pixel_nm = micrograph.pixel_size_nm
     spacings_nm = lattice_spacings_nm(material) if material else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -20,7 +21,7 @@ _BAND_EDGES = np.geomspace(1 / 64, 0.5, 11)
 _QUANTILES = (0.01, 0.25, 0.75, 0.99)
 _MANY_LEVELS = 65536
 STATISTICS: tuple[str, ...] = (
-    *(f"log_power_{1 / high:.3g}_to_{1 / low:.3g}_px" for low, high in zip(_BAND_EDGES[:-1], _BAND_EDGES[1:], strict=True)),
+    *(f"log_power_{1 / high:.3g}_to_{1 / low:.3g}_px" for low, high in pairwise(_BAND_EDGES)),
     "log_peak_over_ring",
     *(f"quantile_{quantile:g}" for quantile in _QUANTILES),
     "log_n_levels",
@@ -186,7 +187,7 @@ def _log_powers(scaled: _Image, patch_px: int) -> Float[np.ndarray, " statistic"
     is_seen = (radii >= _BAND_EDGES[0]) & (radii <= 0.5)
     tiny = sums[is_seen].sum() * 1e-12 + np.finfo(float).tiny
     profile = sums / n
-    shares = [_mean_between(radii, profile, low, high) for low, high in zip(_BAND_EDGES[:-1], _BAND_EDGES[1:], strict=True)]
+    shares = [_mean_between(radii, profile, low, high) for low, high in pairwise(_BAND_EDGES)]
     peak = max(float(((spectrum / np.maximum(profile, tiny)[rings])[is_seen[rings]]).max()) for spectrum in spectra)
     return np.append(np.log10((np.array(shares) + tiny) / (profile[is_seen].mean() + tiny)), np.log10(max(peak, 1.0)))
 

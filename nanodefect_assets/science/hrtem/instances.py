@@ -129,7 +129,7 @@ def _join_basins(
         return at
 
     for pair in np.argsort(-saddles.heights):
-        one, other = root(saddles.first[pair]), root(saddles.second[pair])
+        one, other = root(int(saddles.first[pair])), root(int(saddles.second[pair]))
         if one == other:
             continue
         lower, higher = sorted((one, other), key=lambda at: heights[at])

@@ -63,9 +63,7 @@ class LatticeEnergy:
         return float(exceeded / _median_of_smoothed_energy(self.effective_share))
 
 
-def lattice_energy(
-    image: _Image, frequencies: Sequence[float], *, coherence: float, smoothing: float
-) -> LatticeEnergy:
+def lattice_energy(image: _Image, frequencies: Sequence[float], *, coherence: float, smoothing: float) -> LatticeEnergy:
     """Return the local energy of `image` in bands around some frequencies, relative to the support.
 
     Parameters
@@ -181,7 +179,9 @@ class _Bank:
         (low_rows, share_rows), (low_cols, share_cols) = (
             _between(n, per, inside) for n, per, inside in zip(self.shape, self._per_px, coarse.shape, strict=True)
         )
-        high_rows, high_cols = (np.minimum(low + 1, n - 1) for low, n in zip((low_rows, low_cols), coarse.shape))
+        high_rows, high_cols = (
+            np.minimum(low + 1, n - 1) for low, n in zip((low_rows, low_cols), coarse.shape, strict=True)
+        )
         along_cols = coarse[:, low_cols] * (1 - share_cols) + coarse[:, high_cols] * share_cols
         result = along_cols[low_rows]
         result += share_rows[:, None] * (along_cols[high_rows] - result)

@@ -119,7 +119,9 @@ class TilingParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tile_px: int = Field(default=1088, ge=16, le=16384, description="Largest edge of a tile; smaller ones may fit better.")
+    tile_px: int = Field(
+        default=1088, ge=16, le=16384, description="Largest edge of a tile; smaller ones may fit better."
+    )
     overlap_px: int = Field(default=64, ge=1, le=4096, description="Pixels that neighbouring tiles share.")
     margin_px: int = Field(
         default=0, ge=0, le=2048, description="Outermost pixels of a tile that are not used, for want of surroundings."
@@ -146,7 +148,7 @@ class InstanceParams(BaseModel):
 
     threshold: float = Field(default=0.5, gt=0, lt=1, description="Probability above which a pixel is particle.")
     neck_ratio: float = Field(
-        default=0.85,
+        default=0.8,
         gt=0,
         lt=1,
         description="Two parts are two particles where the neck between them is narrower than this fraction of the "
@@ -155,7 +157,9 @@ class InstanceParams(BaseModel):
     min_width_px: float = Field(
         default=4.0, ge=0, description="Parts narrower than this are no particles of their own."
     )
-    min_width_nm: float = Field(default=0.5, ge=0, description="The same where the micrograph is calibrated; both hold.")
+    min_width_nm: float = Field(
+        default=0.5, ge=0, description="The same where the micrograph is calibrated; both hold."
+    )
     valley_weight: float = Field(
         default=1.0,
         ge=0,
@@ -163,7 +167,7 @@ class InstanceParams(BaseModel):
         description="How much a low probability counts as a narrow neck: the power to which it is taken; 0: not.",
     )
     smoothing_px: float = Field(
-        default=1.5, ge=0, le=20, description="Standard deviation of the blur of the probability before its valleys."
+        default=3.0, ge=0, le=20, description="Standard deviation of the blur of the probability before its valleys."
     )
 
     def smallest_width_px(self, pixel_size_nm: float | None) -> float:

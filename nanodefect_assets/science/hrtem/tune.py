@@ -150,10 +150,15 @@ def _try(
 ) -> _Trial:
     each = partial(_score_one, params=params, material=material)
     outcomes: Iterator[tuple[MaskScore, bool]] = executor.map(each, labelled) if executor else map(each, labelled)
-    scores, refused = zip(*outcomes, strict=True)
-    total = sum(scores[1:], start=scores[0])
-    mean_dice = float(np.mean([score.dice for score in scores]))
-    return _Trial(params=params, changes=changes, mean_dice=mean_dice, total=total, n_refused=sum(refused))
+    found = list(outcomes)
+    scores = [score for score, _ in found]
+    return _Trial(
+        params=params,
+        changes=changes,
+        mean_dice=float(np.mean([score.dice for score in scores])),
+        total=sum(scores[1:], start=scores[0]),
+        n_refused=sum(is_refused for _, is_refused in found),
+    )
 
 
 def _score_one(one: LabelledMicrograph, *, params: SegmentationParams, material: str | None) -> tuple[MaskScore, bool]:

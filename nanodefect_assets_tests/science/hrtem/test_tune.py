@@ -19,9 +19,7 @@ OTSU = SegmentationParams(method="otsu_intensity", smoothing_px=0.0)
 @pytest.fixture(scope="module")
 def noisy_discs():
     return [
-        disc_micrograph(
-            diameters_nm=(4.0, 6.0), pixel_size_nm=0.1, noise_counts=120.0, rng=np.random.default_rng(seed)
-        )
+        disc_micrograph(diameters_nm=(4.0, 6.0), pixel_size_nm=0.1, noise_counts=120.0, rng=np.random.default_rng(seed))
         for seed in range(2)
     ]
 
