@@ -50,14 +50,16 @@ class SegmentationConfig(SegmentationParams, dg.Config):
 def segmentation(
     context: dg.AssetExecutionContext, config: SegmentationConfig, home: HomeResource, compute: Compute
 ) -> dg.MaterializeResult:
-    """Label image of every micrograph of a sample: which pixels belong to which particle, by Otsu's threshold.
+    """Label image of every micrograph of a sample: which pixels belong to which particle, by texture or lattice.
 
     Where a person has drawn a mask in place of the segmenter's, that one is taken.
     """
     from nanodefect_assets.domain.schemas import MASKS
+    from nanodefect_assets.stores.manifests import read_sample_manifest
     from nanodefect_assets.stores.micrographs import read_micrograph
 
     source, files = upstream(context, home, "samples", "micrographs"), upstream(context, home, "samples", "manifest")
+    material = read_sample_manifest(files).material
     images, drawn = source.arrays("micrographs"), _drawn_masks(context, home)
     on_step = log_steps(context.log)
     rows: list[dict[str, Any]] = []
@@ -66,7 +68,7 @@ def segmentation(
 
         def segment(item: str) -> "tuple[np.ndarray, dict[str, Any]]":
             micrograph = read_micrograph(images, item)
-            return _find(micrograph, config) if item not in drawn else _take_drawn(micrograph, drawn[item])
+            return _find(micrograph, config, material) if item not in drawn else _take_drawn(micrograph, drawn[item])
 
         for n, (item, segmented) in enumerate(in_order(executor, segment, images, ahead=2 * compute.n_threads)):
             with out.item(item):
@@ -97,12 +99,15 @@ def segmentation(
     )
 
 
-def _find(micrograph: "Micrograph", config: SegmentationConfig) -> "tuple[np.ndarray, dict[str, Any]]":
+def _find(
+    micrograph: "Micrograph", config: SegmentationConfig, material: str | None
+) -> "tuple[np.ndarray, dict[str, Any]]":
     """Segment a micrograph; return its labels and its row of `MASKS`."""
     from nanodefect_assets.science.hrtem.segment import segment_particles
 
-    found = segment_particles(micrograph, config)
-    how = {"segmenter_name": found.method, "polarity": found.polarity, "threshold": found.threshold}
+    found = segment_particles(micrograph, config, material=material)
+    threshold = found.threshold if found.threshold < float("inf") else None
+    how = {"segmenter_name": found.method, "polarity": found.polarity, "threshold": threshold}
     return found.labels, _row(micrograph, found.labels, **how)
 
 

@@ -3,17 +3,63 @@
 import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class SegmentationParams(BaseModel):
+class LatticeParams(BaseModel):
+    """Free parameters of `find_fringes`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    coherence: float = Field(
+        default=0.85,
+        gt=0.2,
+        le=20,
+        description="Fringes over which a lattice is averaged: standard deviation, in periods of the coarsest.",
+    )
+    energy_smoothing: float = Field(
+        default=1.0, gt=0, le=20, description="Blur of the energy of fringes, in units of the length averaged over."
+    )
+    false_alarm: float = Field(
+        default=1e-3, gt=0, lt=0.5, description="Share of featureless support that may pass for fringes."
+    )
+    seed_fraction: float = Field(
+        default=0.8, gt=0, le=1, description="A part with fringes reaches down to this fraction of the threshold."
+    )
+    edge_fraction: float = Field(
+        default=0.2, ge=0, lt=1, description="And down to this fraction of its own median energy."
+    )
+    n_spacings: int = Field(default=8, ge=1, le=50, description="Spacings of a known material that are looked for.")
+    n_bands: int = Field(default=3, ge=1, le=20, description="Bands that are looked for in an unknown material.")
+    highest_frequency: float = Field(
+        default=0.42, gt=0, lt=0.5, description="Finest fringes, in cycles per pixel; beyond Nyquist's 0.5 are none."
+    )
+
+
+class AnnulusParams(BaseModel):
+    """Free parameters of `filter_annulus`; the defaults are the published ones, for patches of 512 pixels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    annulus: Literal["removed", "kept"] = Field(
+        default="removed", description="What becomes of the annulus of the Fourier transform."
+    )
+    annulus_inner_px: float = Field(default=50.0, ge=0, description="Inner radius, in pixels of the transform.")
+    annulus_outer_px: float = Field(default=100.0, gt=0, description="Outer radius, in pixels of the transform.")
+    annulus_smoothing_px: float = Field(
+        default=2.0, ge=0, le=50, description="Standard deviation of the blur of the filtered image."
+    )
+
+
+class SegmentationParams(LatticeParams, AnnulusParams):
     """Free parameters of `segment_particles`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: Literal["auto", "otsu_intensity", "otsu_local_std"] = Field(
+    method: Literal["auto", "otsu_intensity", "otsu_local_std", "fourier", "fourier_annulus"] = Field(
         default="auto",
-        description="Quantity that is thresholded. auto: local standard deviation for hrtem, intensity otherwise.",
+        description="How particles are told from support. auto: Otsu's threshold of the local standard deviation for "
+        "hrtem, of the intensity otherwise. fourier: energy of lattice fringes. fourier_annulus: the published filter.",
     )
     polarity: Literal["auto", "bright", "dark"] = Field(
         default="auto",
@@ -54,11 +100,81 @@ class SegmentationParams(BaseModel):
         default=1.0, ge=0, description="The same where the micrograph is calibrated; both hold."
     )
 
+    @classmethod
+    def thesis(cls) -> "SegmentationParams":
+        """Return the published Fourier filter: an annulus, a blur, a threshold and no clean-up."""
+        return cls(
+            method="fourier_annulus", opening_radius_px=0, max_hole_fraction=0, min_diameter_px=0, min_diameter_nm=0
+        )
+
     def smallest_diameter_px(self, pixel_size_nm: float | None) -> float:
         """Return the smallest equivalent diameter kept in a micrograph, in pixels; its scale in nm, None for none."""
         if pixel_size_nm is None:
             return self.min_diameter_px
         return max(self.min_diameter_px, self.min_diameter_nm / pixel_size_nm)
+
+
+class TilingParams(BaseModel):
+    """Free parameters of `class_probabilities`: how an image is cut up for a network."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tile_px: int = Field(
+        default=1088, ge=16, le=16384, description="Largest edge of a tile; smaller ones may fit better."
+    )
+    overlap_px: int = Field(default=64, ge=1, le=4096, description="Pixels that neighbouring tiles share.")
+    margin_px: int = Field(
+        default=0, ge=0, le=2048, description="Outermost pixels of a tile that are not used, for want of surroundings."
+    )
+    multiple_px: int = Field(
+        default=32, ge=1, le=1024, description="Edges of tiles are multiples of this, as pooling networks need them."
+    )
+    batch: int = Field(default=1, ge=1, le=1024, description="Tiles given to the network at a time.")
+
+    @model_validator(mode="after")
+    def _check_overlap(self) -> "TilingParams":
+        if self.overlap_px <= 2 * self.margin_px:
+            raise ValueError(
+                f"Expected overlap_px above twice margin_px={self.margin_px}, so that tiles can be blended. "
+                f"Got {self.overlap_px}."
+            )
+        return self
+
+
+class InstanceParams(BaseModel):
+    """Free parameters of `separate_particles`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float = Field(default=0.5, gt=0, lt=1, description="Probability above which a pixel is particle.")
+    neck_ratio: float = Field(
+        default=0.8,
+        gt=0,
+        lt=1,
+        description="Two parts are two particles where the neck between them is narrower than this fraction of the "
+        "smaller of the two.",
+    )
+    min_width_px: float = Field(
+        default=4.0, ge=0, description="Parts narrower than this are no particles of their own."
+    )
+    min_width_nm: float = Field(
+        default=0.5, ge=0, description="The same where the micrograph is calibrated; both hold."
+    )
+    valley_weight: float = Field(
+        default=1.0,
+        ge=0,
+        le=4,
+        description="How much a low probability counts as a narrow neck: the power to which it is taken; 0: not.",
+    )
+    smoothing_px: float = Field(
+        default=3.0, ge=0, le=20, description="Standard deviation of the blur of the probability before its valleys."
+    )
+
+    def smallest_width_px(self, pixel_size_nm: float | None) -> float:
+        """Return the least width of a part in pixels, of a micrograph with this scale in nm; None for none."""
+        if pixel_size_nm is None:
+            return self.min_width_px
+        return max(self.min_width_px, self.min_width_nm / pixel_size_nm)
 
 
 class ParticleParams(BaseModel):

@@ -1,4 +1,4 @@
-"""Particles of a micrograph, by Otsu's threshold."""
+"""Particles of a micrograph, by Otsu's threshold or by their lattice."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -9,6 +9,7 @@ from scipy.ndimage import gaussian_filter
 
 from nanodefect_assets.domain.micrograph import Micrograph
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.hrtem.fourier import filter_annulus, find_fringes
 from nanodefect_assets.science.hrtem.params import SegmentationParams
 from nanodefect_assets.science.imaging.masks import drop_specks, fill_holes, label_mask, open_mask
 from nanodefect_assets.science.imaging.otsu import otsu_threshold
@@ -17,7 +18,7 @@ from nanodefect_assets.science.imaging.texture import local_standard_deviation
 _Image = Float[np.ndarray, "row col"]
 _Mask = Bool[np.ndarray, "row col"]
 
-Method = Literal["otsu_intensity", "otsu_local_std"]
+Method = Literal["otsu_intensity", "otsu_local_std", "fourier", "fourier_annulus"]
 Polarity = Literal["bright", "dark"]
 
 
@@ -30,11 +31,11 @@ class Segmentation:
     labels : ndarray of shape (row, col)
         0 for support, else the number of the particle, from 1.
     threshold : float
-        In the unit of the thresholded quantity; both quantities are in counts.
+        In the unit of the thresholded quantity: counts, and for ``fourier`` energy over that of the support.
     polarity : str
         ``bright`` if particles have more of that quantity than their support, else ``dark``.
     method : str
-        ``otsu_intensity`` or ``otsu_local_std``.
+        ``otsu_intensity``, ``otsu_local_std``, ``fourier`` or ``fourier_annulus``.
     """
 
     labels: Int[np.ndarray, "row col"]
@@ -53,13 +54,25 @@ class Segmentation:
         return np.count_nonzero(self.labels) / self.labels.size
 
 
-def segment_particles(micrograph: Micrograph, params: SegmentationParams) -> Segmentation:
-    """Label the particles that stand out of their support by intensity or by texture.
+def segment_particles(
+    micrograph: Micrograph, params: SegmentationParams, *, material: str | None = None
+) -> Segmentation:
+    """Label the particles that stand out of their support by intensity, by texture or by their lattice.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        The image.
+    params : SegmentationParams
+        Free parameters.
+    material : str or None
+        What the particles are made of; only the method ``fourier`` asks for it, and does without.
 
     Raises
     ------
     Refusal
-        If the micrograph is blank or holds pixels that are not numbers.
+        If the micrograph is blank or holds pixels that are not numbers, or if its pixels are too coarse for the
+        lattice by which particles are to be found.
 
     Notes
     -----
@@ -69,8 +82,7 @@ def segment_particles(micrograph: Micrograph, params: SegmentationParams) -> Seg
     """
     _refuse_if_blank(micrograph)
     method = _method_for(micrograph, params)
-    quantity = _thresholded_quantity(micrograph, method, params)
-    polarity, threshold, mask = _particle_class(quantity, method, params)
+    polarity, threshold, mask = _particle_pixels(micrograph, method, params, material)
     mask = fill_holes(open_mask(mask, params.opening_radius_px), params.max_hole_fraction)
     min_diameter_px = params.smallest_diameter_px(micrograph.pixel_size_nm)
     labels = drop_specks(label_mask(mask), np.pi / 4 * min_diameter_px**2)
@@ -129,6 +141,16 @@ def _method_for(micrograph: Micrograph, params: SegmentationParams) -> Method:
     return "otsu_local_std" if micrograph.modality == "hrtem" else "otsu_intensity"
 
 
+def _particle_pixels(
+    micrograph: Micrograph, method: Method, params: SegmentationParams, material: str | None
+) -> tuple[Polarity, float, _Mask]:
+    """Return the polarity of particles, the threshold and the pixels beyond it."""
+    if method == "fourier":
+        fringes = find_fringes(micrograph, params, material=material)
+        return "bright", fringes.threshold, fringes.mask
+    return _particle_class(_thresholded_quantity(micrograph, method, params), method, params)
+
+
 def _particle_class(quantity: _Image, method: Method, params: SegmentationParams) -> tuple[Polarity, float, _Mask]:
     """Return the polarity of particles, the threshold of their class and its pixels."""
     if params.polarity != "auto":
@@ -150,6 +172,8 @@ def _outermost_class(quantity: _Image, polarity: Polarity, params: SegmentationP
 def _thresholded_quantity(micrograph: Micrograph, method: Method, params: SegmentationParams) -> _Image:
     if method == "otsu_local_std":
         return local_standard_deviation(micrograph.counts, _window_px(micrograph, params))
+    if method == "fourier_annulus":
+        return filter_annulus(micrograph.counts, params)
     counts = micrograph.counts.astype(np.float32, copy=False)
     return gaussian_filter(counts, params.smoothing_px, truncate=3.0) if params.smoothing_px > 0 else counts
 
