@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
@@ -50,8 +51,8 @@ def split_micrographs(
 
 
 def thumbnail(counts: Float[np.ndarray, "row col"]) -> Float[np.ndarray, "row col"]:
-    """Return a small image of even brightness, mean 0 and standard deviation 1, to see whether two micrographs match."""
-    rows, cols = (np.linspace(0, edge, _THUMBNAIL_PX + 1).astype(int)[:-1] for edge in counts.shape)
+    """Return a small image of mean 0 and standard deviation 1, to see whether two micrographs match."""
+    rows, cols = (np.linspace(0, edge, min(edge, _THUMBNAIL_PX), endpoint=False).astype(int) for edge in counts.shape)
     sums = np.add.reduceat(np.add.reduceat(counts.astype(np.float64), rows, axis=0), cols, axis=1)
     heights, widths = np.diff(rows, append=counts.shape[0]), np.diff(cols, append=counts.shape[1])
     small = sums / (heights[:, None] * widths)
@@ -62,9 +63,9 @@ def thumbnail(counts: Float[np.ndarray, "row col"]) -> Float[np.ndarray, "row co
 
 def look_alike(ordered: Sequence[str], thumbnails: Mapping[str, Float[np.ndarray, "row col"]]) -> bool:
     """Whether micrographs resemble the next ones so much that they seem to be slices of one volume."""
-    pairs = [(first, second) for first, second in zip(ordered, ordered[1:], strict=False)]
-    known = [(thumbnails[a], thumbnails[b]) for a, b in pairs if a in thumbnails and b in thumbnails]
-    return len(known) > 1 and float(np.median([np.mean(a * b) for a, b in known])) > _ALIKE
+    known = [(thumbnails[a], thumbnails[b]) for a, b in pairwise(ordered) if a in thumbnails and b in thumbnails]
+    likeness = [np.mean(first * second) for first, second in known if first.shape == second.shape]
+    return len(likeness) > 1 and float(np.median(likeness)) > _ALIKE
 
 
 def _as_people_count(name: str) -> list[tuple[int, str]]:
@@ -88,8 +89,8 @@ def _in_blocks(ordered: Sequence[str], params: SplitParams, rng: np.random.Gener
     counts = _counts(len(ordered), params)
     names = [name for name in counts if counts[name]]
     order = {names[at]: counts[names[at]] for at in rng.permutation(len(names))}
-    sides = dict(zip(ordered, _repeated(order), strict=True))
-    listed = [sides[name] for name in ordered]
+    listed = _repeated(order)
+    sides = dict(zip(ordered, listed, strict=True))
     for at in range(1, len(ordered)):
         if listed[at] != listed[at - 1]:
             for name in _gap(ordered, listed, at, params.block_gap):
@@ -98,7 +99,7 @@ def _in_blocks(ordered: Sequence[str], params: SplitParams, rng: np.random.Gener
 
 
 def _gap(ordered: Sequence[str], listed: Sequence[Side], at: int, gap: int) -> Sequence[str]:
-    """Return what to leave out at a border before `at`: micrographs of the larger block, as far as it can spare them."""
+    """Return what to leave out at a border before `at`: what the larger block of the two can spare."""
     before, after = listed.count(listed[at - 1]), listed.count(listed[at])
     spare = min(gap, max(before, after) // 3)
     return ordered[at - spare : at] if before > after else ordered[at : at + spare]
