@@ -1,6 +1,8 @@
 """Training patches as Zarr: one folder, a group for each side of the split, written and read in blocks of patches."""
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,8 +34,7 @@ class PatchSetWriter:
 
     def __init__(self, folder: Path, *, patch_px: int, class_names: Sequence[str], normalisation: Recipe) -> None:
         self._group = zarr.create_group(folder, attributes={"kind": KIND, "version": FORMAT_VERSION})
-        self.fingerprint: dict[Side, str] = {}
-        self._sides = {
+        self._sides: dict[Side, _SideWriter] = {
             side: _SideWriter(self._group.create_group(side), patch_px, tuple(class_names), normalisation)
             for side in SIDES
         }
@@ -59,6 +60,10 @@ class PatchSetWriter:
             if micrograph_id in writer.micrograph_ids:
                 raise ValueError(f"Expected each micrograph once. Got {micrograph_id}, which is in {name} already.")
         self._sides[side].add(micrograph_id, images, classes, pixel_size_nm, source)
+
+    def n_patches(self, side: Side) -> int:
+        """Return how many patches a side was given."""
+        return self._sides[side].n_patches
 
     def close(self) -> dict[Side, str]:
         """Write what is left and return the fingerprint of each side."""
@@ -90,6 +95,10 @@ class _SideWriter:
         self._waiting += list(zip(images, classes, strict=True))
         while len(self._waiting) >= _BLOCK:
             self._write(_BLOCK)
+
+    @property
+    def n_patches(self) -> int:
+        return len(self._of)
 
     def close(self) -> str:
         if self._waiting:
@@ -157,6 +166,11 @@ class PatchSetReader:
         """Return the fingerprint of a side, as it was written."""
         return str(self._attributes(side)["fingerprint"])
 
+    @property
+    def combined_fingerprint(self) -> str:
+        """SHA-256 over the fingerprints of all sides, in hexadecimal digits."""
+        return hashlib.sha256("".join(map(self.fingerprint, SIDES)).encode()).hexdigest()
+
     def read(self, side: Side) -> PatchSet:
         """Return one side whole.
 
@@ -180,6 +194,34 @@ class PatchSetReader:
         """Yield one side in blocks of a few patches, each with all micrographs of the side; nothing is verified."""
         for start in range(0, self.n_patches(side), _BLOCK):
             yield self._patch_set(side, slice(start, start + _BLOCK))
+
+    def missing_classes(self, side: Side) -> list[str]:
+        """Return the names of the classes that no pixel of a side has; none of a side without patches."""
+        n_pixels: Counter[str] = Counter()
+        for block in self.blocks(side):
+            n_pixels.update(block.n_pixels)
+        return [name for name, n in n_pixels.items() if not n]
+
+    def shared_patches(self) -> list[str]:
+        """Return what is on two sides: micrographs by their names, and patches by their pixels."""
+        first: dict[str, tuple[Side, str]] = {}
+        shared = []
+        for side in SIDES:
+            for block in self.blocks(side):
+                for image, group in zip(block.images, block.group, strict=True):
+                    name = block.micrograph_ids[group]
+                    for key in (name, hashlib.sha256(image.tobytes()).hexdigest()):
+                        at, other = first.setdefault(key, (side, name))
+                        if at != side:
+                            shared.append(f"{name} of {side} and {other} of {at}")
+        return list(dict.fromkeys(shared))
+
+    def examples(self, side: Side, n: int) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Yield micrograph, image and classes of at most `n` patches, evenly from all over one side."""
+        n_patches = self.n_patches(side)
+        for at in np.unique(np.linspace(0, n_patches - 1, min(n, n_patches)).astype(int)):
+            patch = self._patch_set(side, slice(at, at + 1))
+            yield patch.micrograph_ids[patch.group[0]], patch.images[0], patch.classes[0]
 
     def _patch_set(self, side: Side, which: slice) -> PatchSet:
         attributes = self._attributes(side)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import time
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from zipfile import BadZipFile
@@ -39,7 +40,7 @@ class SimulatedFields:
             content = path.read_bytes()
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 counts, labels, pixel_size_nm = file["counts"], file["labels"], float(file["pixel_size_nm"])
-        except (FileNotFoundError, BadZipFile, ValueError, KeyError, EOFError):
+        except (FileNotFoundError, BadZipFile, ValueError, KeyError, EOFError, zlib.error):
             return None
         path.touch()
         micrograph = Micrograph(

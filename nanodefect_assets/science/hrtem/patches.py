@@ -62,7 +62,8 @@ def _values_of(name: str, params: ClassParams) -> list[int]:
 
 def has_particles(classes: _Classes, params: PatchParams) -> bool:
     """Whether enough pixels are of a class other than the support."""
-    return np.count_nonzero((classes != 0) & (classes != UNLABELLED)) >= params.min_particle_px
+    n_particle_px = int(np.count_nonzero((classes != 0) & (classes != UNLABELLED)))
+    return n_particle_px >= params.min_particle_px
 
 
 def cut_patches(

@@ -80,7 +80,7 @@ def _counts(n: int, params: SplitParams) -> dict[Side, int]:
 
 
 def _at_random(ordered: Sequence[str], params: SplitParams, rng: np.random.Generator) -> dict[str, Side]:
-    drawn = [ordered[at] for at in rng.permutation(len(ordered))]
+    drawn = [ordered[int(at)] for at in rng.permutation(len(ordered))]
     return dict(zip(drawn, _repeated(_counts(len(ordered), params)), strict=True))
 
 
@@ -90,7 +90,7 @@ def _in_blocks(ordered: Sequence[str], params: SplitParams, rng: np.random.Gener
     names = [name for name in counts if counts[name]]
     order = {names[at]: counts[names[at]] for at in rng.permutation(len(names))}
     listed = _repeated(order)
-    sides = dict(zip(ordered, listed, strict=True))
+    sides: dict[str, Side] = dict(zip(ordered, listed, strict=True))
     for at in range(1, len(ordered)):
         if listed[at] != listed[at - 1]:
             for name in _gap(ordered, listed, at, params.block_gap):

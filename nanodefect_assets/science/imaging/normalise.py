@@ -17,6 +17,8 @@ _Image = Float[np.ndarray, "row col"]
 _MOST_SAMPLED = 2**20
 """Pixels that percentiles are taken from; of a million, the first percentile is sure to 0.01 %."""
 
+_LARGEST_EDGE_PX = 16384
+
 
 def fit_normalisation(images: Iterable[_Image], params: NormaliseParams) -> Recipe:
     """Return how to normalise, with what has to be known of all training images together.
@@ -111,6 +113,13 @@ def resample_classes(classes: UInt8[np.ndarray, "row col"], factor: float) -> UI
 
 def _resampled_shape(shape: tuple[int, ...], factor: float) -> tuple[int, int]:
     n_rows, n_cols = (max(1, round(edge * factor)) for edge in shape)
+    if max(n_rows, n_cols) > _LARGEST_EDGE_PX:
+        raise Refusal(
+            "absurd_scale",
+            expected=f"at most {_LARGEST_EDGE_PX} px along an edge at the common pixel size",
+            got=f"{shape[0]} x {shape[1]} px, {factor:.3g} times enlarged",
+            advice="Mend the pixel size of the micrograph, or take another common_pixel_size_nm.",
+        )
     return n_rows, n_cols
 
 

@@ -1,10 +1,12 @@
 """Simulated HRTEM micrographs to train on: many, unlike one another, each a pure function of seed and number."""
 
+from typing import cast
+
 import numpy as np
 
 from nanodefect_assets.domain.randomness import generator_for
 from nanodefect_assets.science.synthetic.micrographs import hrtem_field
-from nanodefect_assets.science.synthetic.params import HrtemFieldParams
+from nanodefect_assets.science.synthetic.params import HrtemFieldParams, Material
 from nanodefect_assets.science.synthetic.placement import NoRoom
 from nanodefect_assets.science.synthetic.training_params import TrainingFieldParams
 from nanodefect_assets.science.synthetic.truth import SimulatedField
@@ -25,7 +27,7 @@ def draw_field(params: TrainingFieldParams, number: int) -> HrtemFieldParams:
     It does not depend on how many fields there are, nor on the other ones.
     """
     rng = generator_for(params.field_seed, "training_field", str(number))
-    material = params.materials[number % len(params.materials)]
+    material = cast("Material", params.materials[number % len(params.materials)])
     pixel_size_nm = _between_logs(params.pixel_size_nm, rng)
     edge_nm = params.field_px * pixel_size_nm
     diameter_nm = max(_SMALLEST_NM, min(_between_logs(params.diameter_nm, rng), _rounded(_LARGEST_SHARE * edge_nm)))

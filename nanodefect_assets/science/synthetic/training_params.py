@@ -1,6 +1,6 @@
 """Free parameters of simulated fields for training: ranges, of which every field draws its own value."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +11,12 @@ def _check_span(span: list[float]) -> list[float]:
     if len(span) != 2 or not span[0] <= span[1]:
         raise ValueError(f"Expected two numbers, the lower one first. Got {span}.")
     return span
+
+
+def _check_materials(materials: list[str]) -> list[str]:
+    if unknown := sorted(set(materials) - set(get_args(Material))):
+        raise ValueError(f"Expected materials among {', '.join(get_args(Material))}. Got {', '.join(unknown)}.")
+    return materials
 
 
 def _check_positive_span(span: list[float]) -> list[float]:
@@ -28,7 +34,7 @@ class TrainingFieldParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    materials: list[Material] = Field(
+    materials: Annotated[list[str], AfterValidator(_check_materials)] = Field(
         default=["Au", "Pd", "CdSe"], min_length=1, description="Materials of simulated fields, in turn."
     )
     field_px: int = Field(default=512, ge=64, le=4096, description="Rows and columns of a field.")
