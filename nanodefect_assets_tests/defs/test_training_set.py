@@ -1,6 +1,7 @@
 """A folder of labelled micrographs, and fields simulated beside them, become a training set."""
 
 import shutil
+from itertools import groupby
 
 import dagster as dg
 import numpy as np
@@ -198,8 +199,8 @@ def test_labelled_slices_are_parted_in_blocks_with_the_classes_of_the_configurat
 
     side_of = rows(labelled).set_index("micrograph_id")["side"]
     in_order = [side_of[f"labelled/end/{number}.tif"] for number in range(N_SLICES)]
-    runs = [side for n, side in enumerate(in_order) if n == 0 or side != in_order[n - 1]]
-    assert sorted(side for side in runs if side in SIDES) == sorted(SIDES), "contiguous blocks"
+    runs = [side for side, _ in groupby(side for side in in_order if side in SIDES)]
+    assert sorted(runs) == sorted(SIDES), "contiguous blocks"
     assert checks(result)["every_class_present"]
     train = reader.read("train")
     assert train.class_names == ("support", "alumina", "Pt")
