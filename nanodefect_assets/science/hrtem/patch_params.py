@@ -58,7 +58,8 @@ class SplitParams(BaseModel):
     split: Literal["auto", "random", "blocks"] = Field(
         default="auto",
         description="How the micrographs of a sample are parted. blocks: in the order of their names, in contiguous "
-        "blocks, as slices of one volume want it. auto: in blocks where neighbours look alike, at random elsewhere.",
+        "blocks, as slices of one volume want it. auto: at random, those that look alike kept together; in "
+        "blocks where that links most of a sample.",
     )
     block_gap: int = Field(
         default=1, ge=0, le=100, description="Micrographs left out between two blocks, because they resemble both."

@@ -17,7 +17,7 @@ def names(n):
 
 def slices(n, rng):
     """Return thumbnails of slices of a volume: each resembles the next."""
-    drift = np.cumsum(rng.normal(0, 0.4, (n + 9, 48, 48)), axis=0)[9:] + rng.normal(0, 2, (48, 48))
+    drift = np.cumsum(rng.normal(0, 1, (n + 9, 48, 48)), axis=0)[9:] + rng.normal(0, 2, (48, 48))
     return {name: thumbnail(image + rng.normal(0, 1, (48, 48))) for name, image in zip(names(n), drift, strict=True)}
 
 
@@ -50,6 +50,17 @@ def test_slices_of_a_volume_are_told_from_separate_fields(rng):
 
     assert len(volume) == 28
     assert len(separate) == 30
+
+
+def test_twins_are_never_on_two_sides(rng):
+    """Slices of volumes in mixed order: micrographs n and n + 15 are the same but for noise."""
+    places = rng.normal(0, 3, (15, 48, 48))
+    images = {name: thumbnail(places[n % 15] + rng.normal(0, 1, (48, 48))) for n, name in enumerate(names(30))}
+
+    sides = split_micrographs({"a": names(30)}, SplitParams(), thumbnails=images)
+
+    assert all(sides[f"{n}.tif"] == sides[f"{n + 15}.tif"] for n in range(15))
+    assert set(sides.values()) == set(SIDES)
 
 
 def test_another_batch_moves_no_micrograph():
