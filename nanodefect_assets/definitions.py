@@ -9,6 +9,7 @@ from nanodefect_assets.defs.correcting import corrected
 from nanodefect_assets.defs.hrtem.mask_scores import mask_scores
 from nanodefect_assets.defs.hrtem.particles import particles
 from nanodefect_assets.defs.hrtem.segmentation import segmentation
+from nanodefect_assets.defs.hrtem.training_set import training_set
 from nanodefect_assets.defs.jobs import JOBS
 from nanodefect_assets.defs.logs import plain_console
 from nanodefect_assets.defs.population.batch_report import batch_report
@@ -37,6 +38,7 @@ ASSETS = (
     segmentation,
     mask_scores,
     particles,
+    training_set,
     atomic_model,
     order,
     grains,

@@ -188,6 +188,25 @@ _LENGTHS = (
     ("minor_axis", "Minor axis of the ellipse of equal second moments."),
 )
 
+TRAINING_MICROGRAPHS = Table(
+    name="training_micrographs",
+    meaning="A micrograph of the training set: no particle on it is unseen by a segmenter trained on that set.",
+    columns=(
+        _MICROGRAPH,
+        _SIMULATED,
+        text("side", "train, validation or test; missing if left out between two blocks of slices.", null=True),
+        text("label_file_id", "File of the labels; missing for a field simulated for training.", null=True),
+        text("material", "What the particles are made of.", null=True),
+        text("modality", "hrtem, hrstem or sem."),
+        number("pixel_size_nm", "Edge of a pixel of the micrograph; missing if not known.", "nm/px", null=True),
+        number("dose_e_per_nm2", "Electron dose.", "e/nm2", null=True),
+        integer("n_patches", "Patches with particles that were cut from it."),
+        integer("n_labelled", "Pixels of these that have a class.", "px"),
+        integer("n_particle", "Pixels of these of a class other than the support.", "px"),
+    ),
+    key=("micrograph_id",),
+)
+
 PARTICLES = Table(
     name="particles",
     meaning="One particle of one micrograph. Lengths are there in px always, in nm where the micrograph is calibrated.",
@@ -555,6 +574,7 @@ WRITTEN: tuple[Table, ...] = (
     EVIDENCE,
     MASKS,
     MASK_SCORES,
+    TRAINING_MICROGRAPHS,
     PARTICLES,
     SIZE_DISTRIBUTIONS,
     SIZE_HISTOGRAMS,

@@ -154,6 +154,10 @@ class ArraysReader:
         size_nm = self._attributes[item].get("pixel_size_nm")
         return float(size_nm) if isinstance(size_nm, int | float) else None
 
+    def shape(self, item: str) -> tuple[int, ...]:
+        """Return the shape of the array of one item."""
+        return tuple(self._arrays[item].shape)
+
     def read(self, item: str) -> np.ndarray:
         """Return the array of one item."""
         return np.asarray(self._array(item)[...])

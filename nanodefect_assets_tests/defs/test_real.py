@@ -1,14 +1,24 @@
 """Measured and labelled micrographs, as batches through the landing folder."""
 
+import dagster as dg
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
 
 from nanodefect_assets.definitions import defs
+from nanodefect_assets.defs.hrtem.training_set import training_set
 from nanodefect_assets.defs.ingest import ingest_batch
 from nanodefect_assets.defs.instance import open_instance
+from nanodefect_assets.defs.resources import Compute, HomeResource
+from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.keys import Place
+from nanodefect_assets.domain.schemas import TRAINING_MICROGRAPHS
+from nanodefect_assets.stores.generations import current_generation
+from nanodefect_assets.stores.patch_sets import FOLDER, PatchSetReader
 from nanodefect_assets.stores.warehouse import run_query
+
+THREE_CLASSES = {"class_names": ["support", "alumina", "Pt"], "class_values": {"alumina": [1], "Pt": [2]}}
 
 HAADF_YAML = """\
 batch: pt-alumina
@@ -78,3 +88,26 @@ def test_forty_five_labelled_slices_are_scored(home, haadf):
     (sizes,) = run_query(home, "SELECT * FROM size_distributions").to_pylist()
     assert sizes["length_unit"] == "px"
     assert sizes["n_micrographs"] <= 45
+
+
+@pytest.mark.slow
+def test_labelled_slices_become_a_training_set_of_three_classes(home, haadf):
+    assert ingest(home, haadf).trouble == ()
+
+    result = dg.materialize(
+        [training_set, *(dg.AssetSpec(key) for key in training_set.dependency_keys)],
+        selection=[training_set],
+        resources={"home": HomeResource(root=str(home.root)), "compute": Compute()},
+        run_config={"ops": {"hrtem__training_set": {"config": THREE_CLASSES | {"n_simulated": 0}}}},
+    )
+
+    assert all(check.passed for check in result.get_asset_check_evaluations())
+    made = current_generation(home, AssetName(group="hrtem", noun="training_set"), Place())
+    assert made is not None
+    found = made.rows(TRAINING_MICROGRAPHS).sort_values("micrograph_id")
+    assert len(found) == 45
+    assert found["side"].notna().all()
+    for twins in ((3, 22, 24), (4, 23, 25, 26), (13, 15), (43, 40)):  # the slices come in mixed order
+        assert len({found["side"].iloc[n] for n in twins}) == 1
+    test = PatchSetReader(made.folder / FOLDER).read("test")
+    assert all(n > 0 for n in test.n_pixels.values())

@@ -20,6 +20,7 @@ from nanodefect_assets.defs.resources import HomeResource
         ["hrtem", "segmentation"],
         ["hrtem", "mask_scores"],
         ["hrtem", "particles"],
+        ["hrtem", "training_set"],
         ["atoms", "atomic_model"],
         ["atoms", "order"],
         ["atoms", "grains"],

@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     deps=[["samples", "manifest"]],
     partitions_def=sample,
     group_name="samples",
-    code_version="1",
+    code_version="2",
     kinds={"zarr"},
     automation_condition=when_inputs_pass,
     check_specs=[items_check("samples", "annotations")],
 )
 def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     """Expert labels that came with a sample: which pixels of a micrograph are particle, which class a particle has."""
+    import numpy as np
+
     from nanodefect_assets.domain.schemas import PARTICLE_LABELS
     from nanodefect_assets.stores.labels import read_label_image
     from nanodefect_assets.stores.manifests import read_sample_manifest
@@ -43,7 +45,7 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
     files = [file for file in manifest.files if file.modality == "labels"]
     sample_name = place_of(context).sample
     with making(context, home, inputs=[source]) as out:
-        arrays = out.arrays("annotations")
+        arrays, values = out.arrays("annotations"), out.arrays("label_values")
         out.add_rows(PARTICLE_LABELS, [])
         for file in files:
             file_id, path = f"{sample_name}/{file.path}", raw_path(home.home, manifest, file)
@@ -51,8 +53,9 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
                 if file.label_of is None:
                     out.add_rows(PARTICLE_LABELS, _class_rows(out, file_id, path, manifest))
                 else:
-                    mask = _particle_mask(read_label_image(path), file)
-                    arrays.add(file_id, mask, micrograph_id=f"{sample_name}/{file.label_of}")
+                    drawn, labelled = read_label_image(path), f"{sample_name}/{file.label_of}"
+                    arrays.add(file_id, _particle_mask(drawn, file), micrograph_id=labelled)
+                    values.add(file_id, drawn.astype(np.min_scalar_type(drawn.max())), micrograph_id=labelled)
     return report(
         out,
         metadata={"n_labelled": out.n_items - len(out.refusals), "n_classed_particles": out.n_rows(PARTICLE_LABELS)},

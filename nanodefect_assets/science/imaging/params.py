@@ -1,5 +1,7 @@
 """Free parameters of the shared image filters."""
 
+from typing import Literal, Self
+
 from pydantic import BaseModel, ConfigDict, Field
 
 
@@ -53,3 +55,29 @@ class DuplicateParams(BaseModel):
     min_covered: float = Field(
         default=0.5, ge=0, lt=1, description="Share of an object that the one of the other tile must cover."
     )
+
+
+class NormaliseParams(BaseModel):
+    """Free parameters of `normalise`: how counts become what a network sees."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["percentile", "min_max", "group_maximum"] = Field(
+        default="percentile",
+        description="percentile: each micrograph from a low to a high percentile. min_max: each from its smallest to "
+        "its largest count. group_maximum: by the largest count of all training micrographs.",
+    )
+    low_percentile: float = Field(default=1.0, ge=0, lt=50, description="Count that becomes 0, by percentile.")
+    high_percentile: float = Field(default=99.0, gt=50, le=100, description="Count that becomes 1, by percentile.")
+    clip: float = Field(default=1.0, ge=0, description="How far beyond 0 and 1 counts may go, by percentile.")
+    median_px: int = Field(default=1, ge=1, le=15, description="Window of a median filter before that; 1 for none.")
+    common_pixel_size_nm: float | None = Field(
+        default=None,
+        gt=0,
+        description="Micrographs of known scale are resampled to this pixel size first. None: never.",
+    )
+
+    @classmethod
+    def thesis(cls, chapter: Literal[3, 4] = 3) -> Self:
+        """Return the published way: chapter 3 with the authors' code, chapter 4 by the group maximum."""
+        return cls(method="min_max" if chapter == 3 else "group_maximum", median_px=3)

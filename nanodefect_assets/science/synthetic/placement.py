@@ -15,6 +15,10 @@ _SMALLEST_NM = 0.9
 """Smaller particles are a few atoms and have no crystal to speak of."""
 
 
+class NoRoom(ValueError):
+    """Particles found no room in their frame."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PlacedParticle:
     """A particle under the beam and where the mean of its atoms lies in the frame, in pixels."""
@@ -33,7 +37,7 @@ def place_particles(params: FieldParams, *, rng: np.random.Generator) -> list[Pl
 
     Raises
     ------
-    ValueError
+    NoRoom
         If they find no room.
     """
     sizes_nm = params.median_diameter_nm * np.exp(params.sigma_diameter * rng.standard_normal(params.n_particles))
@@ -45,7 +49,7 @@ def place_particles(params: FieldParams, *, rng: np.random.Generator) -> list[Pl
         reach_px = np.linalg.norm(structure.positions_angstrom[:, :2], axis=1).max() / (10 * params.pixel_size_nm)
         centre = _find_room(reach_px, circles[: len(placed)], params, rng)
         if centre is None:
-            raise ValueError(
+            raise NoRoom(
                 f"Expected room for {params.n_particles} particles. Got stuck after {len(placed)}; take fewer or "
                 "smaller ones, a smaller gap, more overlap or a larger frame."
             )
