@@ -12,6 +12,7 @@ from nanodefect_assets.domain.agreement import Agreement, ComparedImages
 from nanodefect_assets.science.synthetic.params import AgreementParams
 
 _SEED = 2021
+_MAX_BYTES = 1_000_000
 
 
 def compare_all(out: Path, params: AgreementParams) -> None:
@@ -29,8 +30,8 @@ def compare_all(out: Path, params: AgreementParams) -> None:
             shown.append(images)
     _write_csv(out / "agreement.csv", agreements)
     hrtem = [each for each in agreements if each.model != "linear"]
-    (out / "agreement.png").write_bytes(figure_png(plot_agreements(hrtem)))
-    (out / "images.png").write_bytes(figure_png(plot_compared_images(shown)))
+    (out / "agreement.png").write_bytes(figure_png(plot_agreements(hrtem), _MAX_BYTES))
+    (out / "images.png").write_bytes(figure_png(plot_compared_images(shown), _MAX_BYTES))
     for each in agreements:
         click.echo(_line(each))
     click.echo(f"SIMULATED. Wrote agreement.csv, agreement.png and images.png to {out}")

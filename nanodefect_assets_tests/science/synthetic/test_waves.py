@@ -5,11 +5,8 @@ from scipy.spatial.transform import Rotation
 from nanodefect_assets.science.crystal.layered import compound_particle, fcc_particle
 from nanodefect_assets.science.crystal.params import CompoundParams, CrystalParams
 from nanodefect_assets.science.synthetic.optics import (
-    image_of_wave,
-    image_of_weak_phase,
     interaction_rad_per_volt_angstrom,
 )
-from nanodefect_assets.science.synthetic.params import OpticsParams
 from nanodefect_assets.science.synthetic.scattering import projected_potential_volt_angstrom3
 from nanodefect_assets.science.synthetic.waves import (
     phase_factor,
