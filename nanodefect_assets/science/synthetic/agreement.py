@@ -143,7 +143,9 @@ def compare_simulators(
 ) -> Iterator[ComparedImages]:
     """Yield the images of every case: HRTEM over material, size, view and defocus; dark field over view."""
     views = tuple(VIEWS)
-    hrtem = [(material, size, view) for material in params.materials for size in params.diameters_nm for view in views]
+    hrtem: list[tuple[Material, float, View]] = [
+        (material, size, view) for material in params.materials for size in params.diameters_nm for view in views
+    ]
     total = len(hrtem) + len(views) * bool(params.dark_field_diameter_nm)
     for done, (material, diameter_nm, view) in enumerate(hrtem):
         on_step(Progress(task="HRTEM", done=done, total=total, detail=f"{material} {diameter_nm:g} nm {view}"))
