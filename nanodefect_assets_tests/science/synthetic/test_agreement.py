@@ -121,7 +121,7 @@ def test_the_phase_grating_is_nearly_multislice_for_small_particles(material, vi
     assert 0.95 < least <= most < 1.1
 
 
-# The numbers measured, less a margin for other thermal displacements: they differ by seed by less than half of it.
+# The numbers measured with this seed, less a margin for other versions of abTEM and FFTW.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("material", "diameter_nm", "view", "correlation", "contrast"),
