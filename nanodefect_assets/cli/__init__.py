@@ -191,6 +191,16 @@ def simulate(home: "Home", out: Path | None, **more: object) -> None:
     write_simulated(home.prepare().landing if out is None else out, chosen)
 
 
+@main.command("compare-simulators")
+@click.argument("out", type=click.Path(file_okay=False, path_type=Path))
+def compare_simulators(out: Path) -> None:
+    """Compare the fast simulators with multislice (minutes): numbers and figures in the folder OUT."""
+    from nanodefect_assets.cli.agreement import compare_all
+    from nanodefect_assets.science.synthetic.params import AgreementParams
+
+    compare_all(out, AgreementParams())
+
+
 @main.command()
 @click.pass_obj
 def demo(home: "Home") -> None:

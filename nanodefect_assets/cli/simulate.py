@@ -2,9 +2,10 @@
 
 A batch is a folder ``<prefix>-<material>-<seed>``. Masks are labels that the door takes in; the rest of the truth lies
 in its hidden folder ``.truth``, which the door passes over: ``particles.csv`` can be read as a table of particle
-classes.
+classes, ``solids.csv`` says what each particle in 3D is.
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ import click
 import numpy as np
 from pydantic import ValidationError
 
-from nanodefect_assets.domain.keys import aliquot_label
+from nanodefect_assets.domain.keys import END, aliquot_key, aliquot_label
 from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
 from nanodefect_assets.domain.randomness import generator_for
 from nanodefect_assets.science.synthetic.batch_params import SimulateParams
@@ -31,23 +32,25 @@ if TYPE_CHECKING:
     from nanodefect_assets.domain.structure import Structure
     from nanodefect_assets.science.synthetic.truth import SimulatedField
 
-TRUTH = ".truth"
+TRUTH, SOLIDS = ".truth", "solids.csv"
 _TILT_VOLTAGE_KV, _STEM_VOLTAGE_KV = 200.0, 300.0
 _NOTE = "Simulated. No microscope has seen these particles."
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
-    """A batch under way: its folder, and what its batch.yaml and its truth will say."""
+    """A batch under way: the folder it is written into, and what its batch.yaml and its truth will say."""
 
+    name: str
     folder: Path
     material: Material
     params: SimulateParams
     entries: list[dict[str, object]] = field(default_factory=list)
     particles: list[dict[str, object]] = field(default_factory=list)
+    solids: list[dict[str, object]] = field(default_factory=list)
 
     def rng(self, *keys: str) -> np.random.Generator:
-        return generator_for(self.params.seed, self.folder.name, *keys)
+        return generator_for(self.params.seed, self.name, *keys)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,8 @@ def simulate_batches(out: Path, params: SimulateParams, on_step: OnStep = ignore
     Parameters
     ----------
     out : Path
-        Folder to write into, such as the landing folder; batch.yaml is written last.
+        Folder to write into, such as the landing folder. A batch grows in a hidden folder, which becomes the batch's
+        when it is whole; one that was left unfinished is begun anew.
     params : SimulateParams
         What the batches hold. The same parameters give the same bytes.
     on_step : callable
@@ -82,20 +86,27 @@ def simulate_batches(out: Path, params: SimulateParams, on_step: OnStep = ignore
     FileExistsError
         If there is a folder of a batch's name already: nothing is ever overwritten.
     """
-    folders = [out / f"{params.prefix}-{material.lower()}-{params.seed}" for material in params.materials]
+    folders = batch_folders(out, params)
     for folder in folders:
         if folder.exists():
             raise FileExistsError(f"{folder} is there already, and is never overwritten. Take another seed or prefix.")
     items = list(_items(params))
     total = len(items) * len(folders)
     for at, (folder, material) in enumerate(zip(folders, params.materials, strict=True)):
-        batch = _Batch(folder=folder, material=material, params=params)
+        batch = _Batch(name=folder.name, folder=folder.with_name(f".{folder.name}"), material=material, params=params)
+        shutil.rmtree(batch.folder, ignore_errors=True)
         for done, item in enumerate(items, start=at * len(items)):
             on_step(Progress(task="simulating", done=done, total=total, detail=f"{folder.name}/{item.name}"))
-            (folder / item.below).mkdir(parents=True, exist_ok=True)
+            (batch.folder / item.below).mkdir(parents=True, exist_ok=True)
             _WRITERS[item.kind](batch, item)
         _finish(batch)
+        batch.folder.rename(folder)
     return folders
+
+
+def batch_folders(out: Path, params: SimulateParams) -> list[Path]:
+    """Return the folders of the batches that `simulate_batches` writes below `out`."""
+    return [out / f"{params.prefix}-{material.lower()}-{params.seed}" for material in params.materials]
 
 
 def _items(params: SimulateParams) -> Iterator[_Item]:
@@ -203,14 +214,27 @@ def _write_tilts(batch: _Batch, item: _Item) -> None:
     large = {"scans_0deg", "scans_90deg", "ideal"}
     kept = {each.name: getattr(planted, each.name) for each in fields(planted) if each.name not in large}
     write_json_truth(truth.with_name(f"{truth.name}.json"), kept)
+    _note_solid(batch, item, f"{item.name}-scan0.mrc", solid)
 
 
 def _write_coordinates(batch: _Batch, item: _Item) -> None:
+    from nanodefect_assets.science.crystal.disturb import disturb
+    from nanodefect_assets.science.crystal.params import DisturbanceParams
     from nanodefect_assets.stores.simulated import write_coordinates
 
+    rng = batch.rng(item.name)
+    solid = disturb(_draw_solid(batch, item, rng), DisturbanceParams(), rng=rng)
     path = f"{item.name}.xyz"
-    write_coordinates(batch.folder / path, _draw_solid(batch, item, batch.rng(item.name)))
+    write_coordinates(batch.folder / path, solid)
     _declare(batch, item, path, "coordinates")
+    _note_solid(batch, item, path, solid)
+
+
+def _note_solid(batch: _Batch, item: _Item, path: str, solid: "Structure") -> None:
+    time = END if item.aliquot is None else aliquot_key(item.aliquot)
+    planes = [name for name in np.unique(solid.defect).tolist() if name not in ("none", "axis", "centre")]
+    row = {"sample": f"{batch.name}/{time}", "path": path, "kind": solid.kind, "n_atoms": len(solid)}
+    batch.solids.append({**row, "planes": " ".join(planes)})
 
 
 def _draw_solid(batch: _Batch, item: _Item, rng: np.random.Generator) -> "Structure":
@@ -244,14 +268,15 @@ def _declare(batch: _Batch, item: _Item, path: str, modality: str, **stated: obj
 def _finish(batch: _Batch) -> None:
     from nanodefect_assets.stores.simulated import write_batch_yaml, write_particle_truth
 
-    if batch.particles:
-        (batch.folder / TRUTH).mkdir(exist_ok=True)
-        write_particle_truth(batch.folder / TRUTH / "particles.csv", batch.particles)
+    for name, rows in (("particles.csv", batch.particles), (SOLIDS, batch.solids)):
+        if rows:
+            (batch.folder / TRUTH).mkdir(exist_ok=True)
+            write_particle_truth(batch.folder / TRUTH / name, rows)
     aliquots = [{"time": time} for time in batch.params.growth_times]
     write_batch_yaml(
         batch.folder,
         {
-            "batch": batch.folder.name,
+            "batch": batch.name,
             "material": batch.material,
             "note": _NOTE,
             "simulated": True,
@@ -265,12 +290,13 @@ def write_simulated(out: Path, choices: Mapping[str, object]) -> None:
     """Write batches as the command line asks for them, with progress."""
     try:
         params = SimulateParams.model_validate(choices)
-        folders = simulate_batches(out, params, _say_step)
+        folders = simulate_batches(out, params, say_step)
     except (ValidationError, FileExistsError) as error:
         raise click.ClickException(str(error)) from error
     for folder in folders:
         click.echo(f"SIMULATED batch in {folder}. Take it in: nanodefect ingest {quote(str(folder))}")
 
 
-def _say_step(progress: Progress) -> None:
+def say_step(progress: Progress) -> None:
+    """Write a line of progress, apart from the result."""
     click.echo(f"{progress.task}: {progress.done} of {progress.total} {progress.detail}".rstrip(), err=True)

@@ -20,7 +20,7 @@ ParticleKind = Literal[
     "polycrystal",
     "disordered",
 ]
-Pathway = Literal["A", "B", "undecided"]
+Pathway = Literal["A", "B", "undecided", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +150,9 @@ class Reading:
     kind : str
         What the particle is.
     pathway : str
-        A: tetrahedron by tetrahedron; B: two rows of tetrahedra at the same time; undecided also for all particles that
-        are not on their way from a decahedron to an icosahedron.
+        Of a particle on its way from a decahedron to an icosahedron, A: tetrahedron by tetrahedron; B: two rows of
+        tetrahedra at the same time; undecided where its tetrahedra do not tell. None for all other particles: a whole
+        decahedron or icosahedron keeps no record of its way.
     evidence : dict of str to float
         Numbers that the statements rest on, such as ``n_added`` tetrahedra or ``mean_completeness_row_1``.
     completeness : dict of int to float

@@ -523,8 +523,11 @@ PARTICLE_READINGS = Table(
     columns=(
         text("structure_id", "The particle."),
         _SIMULATED,
-        text("kind", "single_crystal, twinned, decahedron, on_the_way, icosahedron, hcp, polycrystal or disordered."),
-        text("pathway", "A: tetrahedron by tetrahedron; B: two rows at the same time; undecided."),
+        text(
+            "kind",
+            "single_crystal, faulted, twinned, decahedron, on_the_way, icosahedron, hcp, polycrystal or disordered.",
+        ),
+        text("pathway", "If on_the_way: A, tetrahedron by tetrahedron; B, two rows at once; undecided. Else none."),
         integer("n_atoms", "Atoms."),
         integer("n_grains", "Grains."),
         integer("n_twin_planes", "Twin planes."),

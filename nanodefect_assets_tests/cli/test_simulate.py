@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from scipy.spatial import cKDTree
 
-from nanodefect_assets.cli.simulate import TRUTH, simulate_batches
+from nanodefect_assets.cli.simulate import SOLIDS, TRUTH, simulate_batches
 from nanodefect_assets.science.synthetic.batch_params import SimulateParams
 from nanodefect_assets.stores.batch_yaml import read_batch_yaml
 from nanodefect_assets.stores.intake import accept_batch
@@ -142,6 +143,36 @@ def test_nothing_is_overwritten(tmp_path):
     with pytest.raises(FileExistsError, match="never overwritten"):
         simulated(tmp_path)
     assert not (tmp_path / "sim-au-2021").exists()
+
+
+def test_a_batch_that_was_left_unfinished_is_begun_anew_and_seen_only_when_whole(tmp_path):
+    unfinished = tmp_path / ".sim-cdse-2021"
+    unfinished.mkdir()
+    (unfinished / "half.tif").write_bytes(b"II")
+    seen = []
+    params = SimulateParams(**(EVERYTHING | {"materials": ("CdSe",), "kinds": ("coordinates",)}))
+
+    (folder,) = simulate_batches(tmp_path, params, lambda _: seen.append((tmp_path / "sim-cdse-2021").exists()))
+
+    assert seen == [False, False]
+    assert not unfinished.exists()
+    assert not (folder / "half.tif").exists()
+
+
+def test_coordinates_are_shaken_and_their_kind_lies_beside_them(written):
+    folder = next(folder for folder in written[0] if "-pd-" in folder.name)
+    with (folder / TRUTH / SOLIDS).open() as file:
+        solids = list(csv.DictReader(file))
+    shown = [row for row in solids if row["path"].endswith(".xyz")]
+
+    assert [row["sample"] for row in shown] == ["sim-pd-2021/t0003600", "sim-pd-2021/t0028800"]
+    for row in shown:
+        atoms = read_coordinates(folder / row["path"])
+        assert len(atoms.species) == int(row["n_atoms"])
+        nearest = cKDTree(atoms.positions_angstrom).query(atoms.positions_angstrom, k=2)[0][:, 1]
+        # The nearest of up to twelve neighbours at 2.75 angstrom, each displaced by 0.08 along each axis.
+        assert 0.03 < nearest.std() < 0.2
+        assert nearest.mean() == pytest.approx(2.60, abs=0.1)
 
 
 @pytest.mark.parametrize(

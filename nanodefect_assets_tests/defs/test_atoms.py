@@ -1,6 +1,9 @@
 """Coordinates dropped in a folder become labelled atoms, grains and a reading of the particle."""
 
 import pytest
+from ase import Atoms
+from ase.io import write
+from scipy.io import loadmat
 
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
@@ -56,3 +59,21 @@ def test_measured_coordinates_in_voxels_are_caught_at_the_door_and_read_with_the
     assert ingest(home, folder).trouble == ()
     decahedral = {"kind": "decahedron", "n_grains": 5, "n_twin_planes": 5, "n_five_fold_axes": 1, "is_simulated": False}
     assert rows(home, READINGS) == [decahedral]
+    (way,) = rows(home, "SELECT pathway FROM particle_readings")
+    assert way == {"pathway": "none"}  # a whole decahedron: nothing grows over it
+    evidence = {each["name"]: each["value"] for each in rows(home, "SELECT name, value FROM evidence")}
+    assert (evidence["n_tetrahedra"], evidence["n_added"], evidence["n_hcp"]) == (5, 0, 0)
+
+
+@pytest.mark.slow
+def test_measured_twinned_alloys_are_read_as_twinned_and_on_no_way(home, real_data, ingest):
+    folder = home.landing / "alloys"
+    folder.mkdir()
+    for name in ("HEA1", "MEA2"):
+        positions = loadmat(real_data / "aet_twinned" / f"model_{name}.mat")["model_refined"].T.astype(float)
+        write(folder / f"{name}.xyz", Atoms("Ni" * len(positions), positions=positions), format="xyz")
+    (folder / "batch.yaml").write_text('batch: alloys\nfiles:\n  - {path: "*.xyz", modality: coordinates}\n')
+
+    assert ingest(home, folder).trouble == ()
+    read = rows(home, "SELECT kind, pathway, n_twin_planes, n_five_fold_axes FROM particle_readings")
+    assert read == [{"kind": "twinned", "pathway": "none", "n_twin_planes": 2, "n_five_fold_axes": 0}] * 2

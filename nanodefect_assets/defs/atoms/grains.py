@@ -27,7 +27,7 @@ class GrainConfig(GrainParams, dg.Config):
     deps=[["atoms", "order"], ["atoms", "atomic_model"]],
     partitions_def=sample,
     group_name="atoms",
-    code_version="1",
+    code_version="2",
     kinds={"parquet", "html"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -58,7 +58,8 @@ def grains(context: dg.AssetExecutionContext, config: GrainConfig, home: HomeRes
                 found = find_grains(order, config)
                 reading = read_particle(order, found, find_facets(order, found))
                 _add(out, n, model, order, found, reading)
-                kinds[model.structure_id] = f"{reading.kind}, pathway {reading.pathway}"
+                way = "" if reading.pathway == "none" else f", pathway {reading.pathway}"
+                kinds[model.structure_id] = f"{reading.kind}{way}"
     unread = [name for name, kind in kinds.items() if kind.startswith("disordered")]
     lines = [f"- `{name}`: {kind}" for name, kind in kinds.items()]
     return report(

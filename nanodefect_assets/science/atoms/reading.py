@@ -5,6 +5,7 @@ from scipy.spatial import cKDTree
 
 from nanodefect_assets.domain.atom_order import AtomOrder
 from nanodefect_assets.domain.grain_map import FiveFoldAxis, GrainMap, ParticleKind, Pathway, Reading
+from nanodefect_assets.science.atoms.basal import count_basal_faults
 from nanodefect_assets.science.atoms.facets import FAMILIES, Facets
 
 _COMPLETE = 0.9
@@ -54,8 +55,9 @@ def read_particle(order: AtomOrder, grain_map: GrainMap, facets: Facets) -> Read
         **_axis_numbers(core),
         **_surface(order, grain_map, facets),
         **_faults(grain_map),
+        **(count_basal_faults(order) if kind == "hcp" else {}),
     }
-    pathway = _pathway(rows, completeness) if kind == "on_the_way" else "undecided"
+    pathway = _pathway(rows, completeness) if kind == "on_the_way" else "none"
     return Reading(kind=kind, pathway=pathway, evidence=evidence, completeness=completeness, rows=rows)
 
 

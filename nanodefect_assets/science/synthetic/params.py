@@ -1,6 +1,6 @@
 """Free parameters of simulated micrographs."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -178,6 +178,12 @@ class MultisliceStemParams(BaseModel):
         description="Grid of the waves; two thirds of its band must reach the detector's outer angle.",
     )
     source_sigma_angstrom: float = Field(default=0.3, ge=0, description="Standard deviation of the source's image.")
+    interpolation: int = Field(
+        default=4, ge=1, description="PRISM alone: every n-th beam of the probe, so that it fits in 1/n of the cell."
+    )
+    scanned_share: float = Field(
+        default=0.6, gt=0, le=1, description="PRISM alone: edge of the square scanned, over the particle's diameter."
+    )
 
     @model_validator(mode="after")
     def _check_angles(self) -> "MultisliceStemParams":
@@ -221,3 +227,19 @@ class TiltSeriesParams(BaseModel):
     )
     scan_shear_deg: float = Field(default=0.2, gt=-20, lt=20, description="By how much these two miss a right angle.")
     drift_rms_px: float = Field(default=1.0, ge=0, description="Drift during one scan, root mean square along an axis.")
+
+
+class AgreementParams(BaseModel):
+    """Free parameters of `compare_simulators`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    materials: tuple[Material, ...] = Field(default=get_args(Material), description="Particles seen by HRTEM.")
+    diameters_nm: tuple[float, ...] = Field(default=(2.0, 4.0, 6.0, 8.0), description="Their sizes: their thickness.")
+    defoci_nm: tuple[float, ...] = Field(default=(4.0, 8.0, 12.0), description="Defoci, under focus.")
+    dark_field_material: Material = Field(default="Au", description="Particle seen by dark field.")
+    dark_field_diameter_nm: float = Field(default=2.5, ge=0, le=10, description="Its size; 0 for none.")
+    dark_field: MultisliceStemParams = Field(
+        default=MultisliceStemParams(outer_mrad=130.0, sampling_angstrom=0.06),
+        description="Its probe and detector: low-angle dark field.",
+    )

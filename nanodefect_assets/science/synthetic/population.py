@@ -18,7 +18,9 @@ from nanodefect_assets.science.synthetic.dark_field import atom_brightness
 from nanodefect_assets.science.synthetic.params import FieldParams, Material
 from nanodefect_assets.science.synthetic.zones import low_index_zones
 
-_LATTICE_ANGSTROM = {"Au": 4.078, "Pd": 3.891}
+LATTICE_ANGSTROM = {"Au": 4.078, "Pd": 3.891}
+"""Edges of the cubic cells, at room temperature."""
+
 _SHAPES: tuple[Shape, ...] = ("sphere", "cuboctahedron", "truncated_octahedron")
 _FCC_FAULTS = ("h", "hh", "hfh", "hffh", "hfffh")
 """Stacks in an fcc particle: twin plane, intrinsic and extrinsic fault, two twin lamellae."""
@@ -53,7 +55,7 @@ def draw_structure(material: Material, diameter_nm: float, *, is_faulted: bool, 
         return _draw_cdse(10 * diameter_nm, is_faulted, rng)
     params = CrystalParams(
         symbol=material,
-        lattice_angstrom=_LATTICE_ANGSTROM[material],
+        lattice_angstrom=LATTICE_ANGSTROM[material],
         diameter_angstrom=10 * diameter_nm,
         shape=_SHAPES[rng.integers(len(_SHAPES))],
     )
@@ -62,8 +64,8 @@ def draw_structure(material: Material, diameter_nm: float, *, is_faulted: bool, 
 
 def draw_multiply_twinned(material: Material, diameter_nm: float, *, rng: np.random.Generator) -> Structure:
     """Return a decahedron, perhaps with the notches of Marks, or an icosahedron, of about the given largest extent."""
-    lattice = {"symbol": material, "lattice_angstrom": _LATTICE_ANGSTROM[material]}
-    radius_bonds = 5 * diameter_nm / (_LATTICE_ANGSTROM[material] / np.sqrt(2))
+    lattice = {"symbol": material, "lattice_angstrom": LATTICE_ANGSTROM[material]}
+    radius_bonds = 5 * diameter_nm / (LATTICE_ANGSTROM[material] / np.sqrt(2))
     if rng.random() < 0.5:
         return icosahedron(IcosahedronParams(**lattice, n_shells=max(2, round(radius_bonds))))
     n_rows = max(2, round(radius_bonds * 2 / np.sqrt(3)) + 1)
@@ -94,7 +96,7 @@ def brightness_per_nm3(material: Material, power: float) -> float:
     if material == "CdSe":
         species, volume_nm3 = np.array(["Cd", "Se"]), (_CDSE_BOND_ANGSTROM / 10) ** 3 / np.sqrt(2)
     else:
-        species, volume_nm3 = np.array([material]), (_LATTICE_ANGSTROM[material] / 10) ** 3 / 4
+        species, volume_nm3 = np.array([material]), (LATTICE_ANGSTROM[material] / 10) ** 3 / 4
     return float(atom_brightness(species, power).sum() / volume_nm3)
 
 

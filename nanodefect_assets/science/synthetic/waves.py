@@ -65,9 +65,9 @@ def phase_grating_wave(
 
     Notes
     -----
-    Images of 4 nm particles on a grid of 0.2 angstrom correlate, inside the particle, with converged multislice by
-    0.999 off zone axes and for CdSe along a close-packed row, and by 0.98 for Au along one. A weak phase reaches 0.98,
-    0.62 and 0.73, with three times the contrast in the last.
+    Images of particles of 2 to 8 nm on a grid of 0.2 angstrom correlate, inside the particle, with converged multislice
+    by 0.995 and more off zone axes and for CdSe along a close-packed row; for Au and Pd along one by 0.998 at 2 nm,
+    0.93 at 4 nm and 0.82 at 8 nm, at the worst of three defoci. `measure_agreement` makes these numbers.
     """
     heights = structure.positions_angstrom[:, 2]
     low, high = heights.min(), heights.max()

@@ -5,11 +5,8 @@ from scipy.spatial.transform import Rotation
 from nanodefect_assets.science.crystal.layered import compound_particle, fcc_particle
 from nanodefect_assets.science.crystal.params import CompoundParams, CrystalParams
 from nanodefect_assets.science.synthetic.optics import (
-    image_of_wave,
-    image_of_weak_phase,
     interaction_rad_per_volt_angstrom,
 )
-from nanodefect_assets.science.synthetic.params import OpticsParams
 from nanodefect_assets.science.synthetic.scattering import projected_potential_volt_angstrom3
 from nanodefect_assets.science.synthetic.waves import (
     phase_factor,
@@ -90,57 +87,3 @@ def test_the_wave_is_referred_to_the_middle_wherever_the_particle_lies():
     moved = propagate(phase_grating_wave(far, (120, 120), **GRID), 40.0, **GRID)
 
     np.testing.assert_allclose(moved, phase_grating_wave(structure, (120, 120), **GRID), atol=1e-4)
-
-
-def contrast_of(structure, size):
-    """Correlation and spread of contrast, inside the particle, of both fast models against multislice."""
-    from nanodefect_assets.science.synthetic.multislice import multislice_wave
-
-    optics, shape = OpticsParams(), (size, size)
-    exact = image_of_wave(multislice_wave(structure, shape, **GRID), 0.2, optics)
-    models = {
-        "weak_phase": image_of_weak_phase(projected_phase(structure, shape, **GRID), 0.2, optics),
-        "phase_grating": image_of_wave(phase_grating_wave(structure, shape, **GRID), 0.2, optics),
-    }
-    reach_px = np.linalg.norm(structure.positions_angstrom[:, :2], axis=1).max() / 0.2
-    inside = np.hypot(*(np.indices(shape) - size // 2)) < reach_px
-    return {
-        name: (np.corrcoef(image[inside], exact[inside])[0, 1], image[inside].std() / exact[inside].std())
-        for name, image in models.items()
-    }
-
-
-@pytest.mark.parametrize(
-    ("structure", "rotation", "weak", "grating"),
-    [
-        pytest.param(gold(15.0), ANYHOW, 0.975, 0.999, id="Au 1.5 nm, off zones"),
-        pytest.param(gold(15.0), ALONG_ROW, 0.82, 0.998, id="Au 1.5 nm, along a close-packed row"),
-        pytest.param(cadmium_selenide(20.0), ALONG_ROW, 0.87, 0.998, id="CdSe 2 nm, along <11-20>"),
-    ],
-)
-def test_error_of_the_fast_models_against_multislice(structure, rotation, weak, grating):
-    pytest.importorskip("abtem")
-    found = contrast_of(shaken(structure, rotation), 160)
-
-    assert found["weak_phase"][0] >= weak
-    assert found["phase_grating"][0] >= grating
-    assert found["phase_grating"][1] == pytest.approx(1, abs=0.1)
-    assert found["phase_grating"][0] > found["weak_phase"][0]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("structure", "rotation", "weak", "grating"),
-    [
-        pytest.param(gold(40.0), ANYHOW, 0.95, 0.998, id="Au 4 nm, off zones"),
-        pytest.param(gold(40.0), ALONG_ROW, 0.65, 0.97, id="Au 4 nm, along a close-packed row"),
-        pytest.param(cadmium_selenide(45.0), ALONG_ROW, 0.55, 0.998, id="CdSe 4.5 nm, along <11-20>"),
-    ],
-)
-def test_error_of_the_fast_models_for_whole_particles(structure, rotation, weak, grating):
-    pytest.importorskip("abtem")
-    found = contrast_of(shaken(structure, rotation), 300)
-
-    assert found["weak_phase"][0] >= weak
-    assert found["phase_grating"][0] >= grating
-    assert found["phase_grating"][1] == pytest.approx(1, abs=0.1)
