@@ -73,6 +73,9 @@ class ModelRecord(_Record):
     materials: tuple[str, ...] = Field(default=(), description="Materials seen in training.")
     classes: tuple[str, ...] = Field(min_length=1, description="What the output channels mean, in order.")
     threshold: float | None = Field(default=None, ge=0, le=1, description="Probability above which a class is taken.")
+    gate: Recipe | None = Field(
+        default=None, description="Statistics of the training micrographs, to tell one unlike them; None: not known."
+    )
     training_fingerprint: str = Field(min_length=1, description="SHA-256 over the training data.")
     is_simulated_training: bool = Field(description="Whether every image of the training was simulated.")
     code_version: str

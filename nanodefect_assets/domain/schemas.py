@@ -160,6 +160,21 @@ MASKS = Table(
         number("threshold", "Threshold on the segmented quantity.", null=True),
         integer("n_particles", "Particles found."),
         number("covered_fraction", "Share of the micrograph that particles cover."),
+        number(
+            "mean_uncertainty",
+            "Mean over the pixels of the entropy of their class probabilities, over its largest value; networks only.",
+            null=True,
+        ),
+        text(
+            "unlike_training",
+            "What sets the micrograph apart from the images that the model was trained on; missing if nothing does.",
+            null=True,
+        ),
+        number(
+            "p_like_training",
+            "Share of micrographs like the training that lie at least as far out, by spectrum and grey levels.",
+            null=True,
+        ),
     ),
     key=("micrograph_id",),
 )
@@ -240,6 +255,71 @@ PARTICLES = Table(
         number("sd_counts", "Standard deviation of the intensity.", "counts"),
     ),
     key=("particle_id",),
+)
+
+TRAININGS = Table(
+    name="trainings",
+    meaning="One trained model. The best repeat is registered and has a version; only a champion is in use.",
+    columns=(
+        text("mlflow_run_id", "MLflow run that trained it."),
+        text("task", "segmentation, fault_classification or handedness."),
+        text("architecture", "How it is built, such as unet or forest."),
+        integer("repeat", "Number of the repeat, from 0: the same data, other random numbers."),
+        text("protocol", "own: the parameters of the run; thesis: the published ones."),
+        text("model_name", "Name in the registry; missing if not registered.", null=True),
+        text("model_version", "Version in the registry; missing if not registered.", null=True),
+        text("training_fingerprint", "SHA-256 over the training set."),
+        _SIMULATED,
+        integer("n_parameters", "Numbers learnt."),
+        integer("n_epochs", "Epochs trained.", null=True),
+        integer("best_epoch", "Epoch of the smallest validation loss, of which the weights are.", null=True),
+        text("stopped", "epochs: all done; no_gain: patience at an end; budget: time used up.", null=True),
+        number("validation_loss", "Loss on the validation side after the best epoch.", null=True),
+        number("validation_dice", "Mean Dice over the classes but the support, validation side.", null=True),
+        number("used_s", "Processor time of the training; on a GPU, time by the clock.", "s"),
+        number("wall_s", "Time of the training by the clock.", "s"),
+    ),
+    key=("mlflow_run_id",),
+)
+
+MODEL_SCORES = Table(
+    name="model_scores",
+    meaning="A model on one micrograph that it was not trained on, for one class, as counts; ratios come last.",
+    columns=(
+        text("mlflow_run_id", "MLflow run that trained the model."),
+        _MICROGRAPH,
+        _SIMULATED,
+        text("material", "What the particles are made of.", null=True),
+        text("modality", "hrtem, hrstem or sem."),
+        text("class_name", "Class that is counted against all others."),
+        integer("n_true_positive", "Of the class and found so.", "px"),
+        integer("n_false_positive", "Found so and of another class.", "px"),
+        integer("n_false_negative", "Of the class and not found so.", "px"),
+        integer("n_true_negative", "Neither.", "px"),
+    ),
+    key=("mlflow_run_id", "micrograph_id", "class_name"),
+)
+
+CHAMPIONS = Table(
+    name="champions",
+    meaning="The model in use for a task, and why it is: the decision that put it there.",
+    columns=(
+        text("model_name", "Name in the registry."),
+        text("model_version", "Version in the registry, or shipped for one that came with the package."),
+        text("mlflow_run_id", "MLflow run that trained it; missing for a shipped one.", null=True),
+        text("architecture", "How it is built."),
+        flag("is_simulated", "Whether every image of its training was simulated."),
+        text("training_fingerprint", "SHA-256 over its training set."),
+        text("metric", "Score that decided.", null=True),
+        text("compared_on", "Held-out data on which both were judged.", null=True),
+        number("score", "Score of the model.", null=True),
+        text("incumbent_version", "Model in use before.", null=True),
+        number("incumbent_score", "Score of the model before, on the same micrographs.", null=True),
+        number("difference_low", "95 % interval of the difference, paired by micrograph: lower end.", null=True),
+        number("difference_high", "Upper end.", null=True),
+        text("reason", "Why, in words."),
+    ),
+    key=("model_name",),
 )
 
 _UNIT = text("length_unit", "nm, or px for micrographs that were declared uncalibrated.")
@@ -579,6 +659,9 @@ WRITTEN: tuple[Table, ...] = (
     MASK_SCORES,
     TRAINING_MICROGRAPHS,
     PARTICLES,
+    TRAININGS,
+    MODEL_SCORES,
+    CHAMPIONS,
     SIZE_DISTRIBUTIONS,
     SIZE_HISTOGRAMS,
 )

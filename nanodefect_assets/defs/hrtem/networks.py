@@ -1,0 +1,113 @@
+"""Trained networks as models that are stored, and stored models as networks that can be applied."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from nanodefect_assets.domain.champion import ModelRecord, Recipe, Score
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from nanodefect_assets.domain.patches import PatchSet
+    from nanodefect_assets.science.learning.networks import Network
+    from nanodefect_assets.science.learning.params import Architecture
+    from nanodefect_assets.stores.registry import StoredModel
+
+SEGMENTER = "segmenter"
+"""Name under which segmenters are registered, whatever their architecture: one of them is in use."""
+
+_LIBRARIES = ("torch", "segmentation-models-pytorch", "numpy")
+
+
+def network_of(model: "StoredModel") -> "Network":
+    """Return the network of a stored model, with its weights."""
+    import numpy as np
+
+    from nanodefect_assets.science.learning.networks import build_network, load_weights
+
+    recipe = model.record.architecture
+    network = build_network(
+        recipe.name,  # pyright: ignore[reportArgumentType]  # checked there
+        n_classes=len(model.record.classes),
+        rng=np.random.default_rng(0),  # every weight is replaced
+        **recipe.params,  # pyright: ignore[reportArgumentType]
+    )
+    load_weights(network, model.weights())
+    return network
+
+
+def segmenter_record(
+    architecture: "Architecture",
+    train_set: "PatchSet",
+    micrographs: "pd.DataFrame",
+    *,
+    fingerprint: str,
+    code_version: str,
+    scores: dict[str, Score],
+    architecture_params: dict[str, float | str],
+    notes: str,
+) -> ModelRecord:
+    """Return what a trained segmenter is.
+
+    Parameters
+    ----------
+    architecture, architecture_params
+        How its network is built.
+    train_set : PatchSet
+        What it was trained on.
+    micrographs : DataFrame
+        Rows of `TRAINING_MICROGRAPHS` of the training side.
+    fingerprint : str
+        Of the whole training set.
+    code_version, scores, notes
+        As in the record.
+    """
+    if train_set.normalisation is None:
+        raise ValueError("Expected patches of which the normalisation is known. Got none.")
+    sizes, doses = micrographs["pixel_size_nm"].dropna(), micrographs["dose_e_per_nm2"].dropna()
+    return ModelRecord(
+        name=SEGMENTER,
+        task="segmentation",
+        architecture=Recipe(name=architecture, params=dict(architecture_params)),
+        normalisation=train_set.normalisation,
+        pixel_size_range_nm=_range(sizes),
+        dose_range_e_per_nm2=_range(doses),
+        modalities=tuple(sorted(set(micrographs["modality"]))),
+        materials=tuple(sorted(set(micrographs["material"].dropna()))),
+        classes=train_set.class_names,
+        threshold=0.5,
+        gate=gate_of(train_set),
+        training_fingerprint=fingerprint,
+        is_simulated_training=bool(micrographs["is_simulated"].all()),
+        code_version=code_version,
+        scores=scores,
+        libraries={name: version(name) for name in _LIBRARIES},
+        notes=notes,
+    )
+
+
+def _range(values: "pd.Series") -> tuple[float, float] | None:
+    return None if values.empty else (float(values.min()), float(values.max()))
+
+
+def gate_of(train_set: "PatchSet") -> Recipe | None:
+    """Return the statistics of the training micrographs, one patch of each; None for fewer than two."""
+    import numpy as np
+
+    from nanodefect_assets.science.hrtem.gate import describe_all, fit_gate
+
+    _, first = np.unique(train_set.group, return_index=True)
+    if len(first) < 2:
+        return None
+    return Recipe(name="spectral", params=fit_gate(describe_all(train_set.images[first])).to_params())
+
+
+def predictor_of(
+    network: "Network", *, device: str, n_threads: int | None = None
+) -> "Callable[[np.ndarray], np.ndarray]":
+    """Return the function that gives normalised tiles the probability of each class."""
+    from nanodefect_assets.science.learning.apply import probabilities
+
+    return lambda tiles: probabilities(network, tiles, device=device, n_per_batch=len(tiles), n_threads=n_threads)
