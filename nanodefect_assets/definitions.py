@@ -6,9 +6,11 @@ from nanodefect_assets.defs.atoms.atomic_model import atomic_model
 from nanodefect_assets.defs.atoms.grains import grains
 from nanodefect_assets.defs.atoms.order import order
 from nanodefect_assets.defs.correcting import corrected
+from nanodefect_assets.defs.hrtem.champion_segmenter import champion_segmenter
 from nanodefect_assets.defs.hrtem.mask_scores import mask_scores
 from nanodefect_assets.defs.hrtem.particles import particles
 from nanodefect_assets.defs.hrtem.segmentation import segmentation
+from nanodefect_assets.defs.hrtem.segmenter import segmenter
 from nanodefect_assets.defs.hrtem.training_set import training_set
 from nanodefect_assets.defs.jobs import JOBS
 from nanodefect_assets.defs.logs import plain_console
@@ -39,6 +41,8 @@ ASSETS = (
     mask_scores,
     particles,
     training_set,
+    segmenter,
+    champion_segmenter,
     atomic_model,
     order,
     grains,

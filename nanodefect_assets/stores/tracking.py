@@ -39,7 +39,7 @@ _RUNNING = """
 class Figure(Protocol):
     """What a matplotlib figure can do, so that nothing here needs matplotlib."""
 
-    def savefig(self, file: Any, *, format: str) -> None:
+    def savefig(self, fname: Any, *, format: str) -> None:
         """Write the figure."""
 
 

@@ -79,7 +79,7 @@ def champion_segmenter(
 ) -> dg.MaterializeResult:
     """The segmenter in use: a new one takes its place only if it is surely better on held-out micrographs.
 
-    The challenger is the one with the smallest loss on the validation side among the current segmenters of all
+    The challenger is the one with the largest Dice on the validation side among the current segmenters of all
     architectures. It and the model in use are judged on the test side of the training set, paired by micrograph.
     """
     from nanodefect_assets.domain.schemas import CHAMPIONS
@@ -143,7 +143,7 @@ def _judge(home: "Home", config: PromotionConfig, compute: Compute) -> _Judged:
 
 
 def _best_version(home: "Home") -> str | None:
-    """Return the registered version of the smallest validation loss among the segmenters of the current training set."""
+    """Return the best version on the validation side among the segmenters of the current training set."""
     import pandas as pd
 
     from nanodefect_assets.domain.schemas import TRAININGS
@@ -184,7 +184,7 @@ def _decide(
     about: dict[str, Any] = {
         "name": SEGMENTER,
         "metric": "dice",
-        "compared_on": f"test side of training set {reader.combined_fingerprint[:12]}, {len(test.micrograph_ids)} micrographs",
+        "compared_on": f"{len(test.micrograph_ids)} held-out micrographs of {reader.combined_fingerprint[:12]}",
         "challenger_version": challenger.version,
         "checks": _checks(counts, config),
         "override_reason": config.override_reason,
@@ -208,7 +208,7 @@ def judge_as_used(model: "StoredModel", test: "PatchSet", compute: Compute) -> "
 
     own = model.record.normalisation
     patches = test if own == test.normalisation else _normalised_for(model, test)
-    return judge(network_of(model), patches, device=compute.torch_device)[1]
+    return judge(network_of(model), patches, device=compute.pick_device())[1]
 
 
 def _normalised_for(model: "StoredModel", test: "PatchSet") -> "PatchSet":

@@ -101,7 +101,7 @@ def gate_of(train_set: "PatchSet") -> Recipe | None:
     _, first = np.unique(train_set.group, return_index=True)
     if len(first) < 2:
         return None
-    return Recipe(name="spectral", params=fit_gate(describe_all(train_set.images[first])).to_params())
+    return Recipe(name="spectral", params=fit_gate(describe_all(list(train_set.images[first]))).to_params())
 
 
 def predictor_of(

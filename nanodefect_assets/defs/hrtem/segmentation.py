@@ -7,36 +7,32 @@ import dagster as dg
 
 from nanodefect_assets.defs.checks import declare_check, items_check, items_result
 from nanodefect_assets.defs.conditions import when_inputs_pass
+from nanodefect_assets.defs.hrtem.finding import Found, ParticleFinder, SegmentationConfig, take_drawn
+from nanodefect_assets.defs.hrtem.networks import SEGMENTER
 from nanodefect_assets.defs.making import in_order, making, report, upstream
 from nanodefect_assets.defs.partitions import place_of, sample
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import Compute, HomeResource
+from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.progress import Progress
-from nanodefect_assets.science.hrtem.params import SegmentationParams
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-
-    from nanodefect_assets.domain.micrograph import Micrograph
+    from nanodefect_assets.stores.generations import StoredGeneration
 
 _MOST_COVERED = 0.9
-DRAWN = "drawn"
-"""Name of the segmenter where a person drew the mask."""
-
-
-class SegmentationConfig(SegmentationParams, dg.Config):
-    """Launchpad form of `SegmentationParams`."""
+_CHAMPION = AssetName(group="hrtem", noun="champion_segmenter")
 
 
 @dg.asset(
     key=["hrtem", "segmentation"],
-    deps=[["samples", "micrographs"], ["samples", "manifest"]],
+    deps=[["samples", "micrographs"], ["samples", "manifest"], ["hrtem", "champion_segmenter"]],
     partitions_def=sample,
     group_name="hrtem",
-    code_version="1",
-    kinds={"scikitimage", "zarr"},
+    code_version="2",
+    kinds={"pytorch", "scikitimage", "zarr"},
     automation_condition=when_inputs_pass,
     check_specs=[
         items_check("hrtem", "segmentation"),
@@ -45,45 +41,63 @@ class SegmentationConfig(SegmentationParams, dg.Config):
             "particles_found",
             "Every micrograph has a particle, and none is covered by particles for more than nine tenths.",
         ),
+        declare_check(
+            ("hrtem", "segmentation"),
+            "like_the_training",
+            "Every micrograph that the model in use segmented is like those it was trained on.",
+        ),
     ],
 )
 def segmentation(
     context: dg.AssetExecutionContext, config: SegmentationConfig, home: HomeResource, compute: Compute
 ) -> dg.MaterializeResult:
-    """Label image of every micrograph of a sample: which pixels belong to which particle, by texture or lattice.
+    """Label image of every micrograph of a sample: which pixels belong to which particle, by the segmenter in use.
 
-    Where a person has drawn a mask in place of the segmenter's, that one is taken.
+    For modalities that it was not trained on, a classical method. Where a person has drawn a mask, that one is taken.
+    Beside the labels lie the probability of every pixel and, where the network looked more than once, its spread.
     """
     from nanodefect_assets.domain.schemas import MASKS
+    from nanodefect_assets.stores.generations import current_generation
     from nanodefect_assets.stores.manifests import read_sample_manifest
     from nanodefect_assets.stores.micrographs import read_micrograph
+    from nanodefect_assets.stores.registry import model_in_use
 
     source, files = upstream(context, home, "samples", "micrographs"), upstream(context, home, "samples", "manifest")
-    material = read_sample_manifest(files).material
-    images, drawn = source.arrays("micrographs"), _drawn_masks(context, home)
+    champion = current_generation(home.home, _CHAMPION, Place())
+    inputs = [source, files] if champion is None else [source, files, champion]
+    model = None if config.segmenter == "classical" else model_in_use(home.home, SEGMENTER)
+    finder = ParticleFinder(config, model, material=read_sample_manifest(files).material, compute=compute)
+    images, drawn, doses = source.arrays("micrographs"), _drawn_masks(context, home), _doses(source)
     on_step = log_steps(context.log)
     rows: list[dict[str, Any]] = []
-    with making(context, home, inputs=[source, files], params=config) as out, compute.executor() as executor:
+    with making(context, home, inputs=inputs, params=config) as out, compute.executor() as executor:
         arrays = out.arrays("labels")
 
-        def segment(item: str) -> "tuple[np.ndarray, dict[str, Any]]":
+        def segment(item: str) -> Found:
             micrograph = read_micrograph(images, item)
-            return _find(micrograph, config, material) if item not in drawn else _take_drawn(micrograph, drawn[item])
+            if item in drawn:
+                return take_drawn(micrograph, drawn[item])
+            return finder.find(micrograph, dose_e_per_nm2=doses.get(item))
 
         for n, (item, segmented) in enumerate(in_order(executor, segment, images, ahead=2 * compute.n_threads)):
             with out.item(item):
-                labels, row = segmented.result()
-                arrays.add(item, labels)
-                rows.append(row)
+                found = segmented.result()
+                arrays.add(item, found.labels)
+                for kind, values in found.maps.items():
+                    out.add_array(kind, item, values)
+                rows.append(found.row)
             on_step(Progress(task="segmenting", done=n + 1, total=len(images), detail=item))
         out.add_rows(MASKS, rows)
     odd = [row["micrograph_id"] for row in rows if not row["n_particles"] or row["covered_fraction"] > _MOST_COVERED]
     covered = [row["covered_fraction"] for row in rows]
+    unlike = {row["micrograph_id"]: row["unlike_training"] for row in rows if row.get("unlike_training")}
     return report(
         out,
         metadata={
             "n_masks": len(rows),
             "n_particles": sum(row["n_particles"] for row in rows),
+            "n_unlike_training": len(unlike),
+            "segmenters": ", ".join(sorted({_name_of(row) for row in rows})),
             "mean_covered_fraction": sum(covered) / len(covered) if covered else 0.0,
         },
         checks=[
@@ -94,42 +108,27 @@ def segmentation(
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={"n_odd": len(odd), "odd": dg.MetadataValue.json(odd[:50])},
             ),
+            dg.AssetCheckResult(
+                check_name="like_the_training",
+                passed=not unlike,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"n_unlike": len(unlike), "unlike": dg.MetadataValue.json(dict(islice(unlike.items(), 50)))},
+            ),
         ],
         preview=_preview(home, context),
     )
 
 
-def _find(
-    micrograph: "Micrograph", config: SegmentationConfig, material: str | None
-) -> "tuple[np.ndarray, dict[str, Any]]":
-    """Segment a micrograph; return its labels and its row of `MASKS`."""
-    from nanodefect_assets.science.hrtem.segment import segment_particles
+def _doses(micrographs: "StoredGeneration") -> dict[str, float]:
+    """Return the dose of the micrographs of which it is known, in electrons per square nanometre."""
+    from nanodefect_assets.domain.schemas import MICROGRAPHS
 
-    found = segment_particles(micrograph, config, material=material)
-    threshold = found.threshold if found.threshold < float("inf") else None
-    how = {"segmenter_name": found.method, "polarity": found.polarity, "threshold": threshold}
-    return found.labels, _row(micrograph, found.labels, **how)
+    return micrographs.rows(MICROGRAPHS).set_index("micrograph_id")["dose_e_per_nm2"].dropna().to_dict()
 
 
-def _take_drawn(micrograph: "Micrograph", path: "Path") -> "tuple[np.ndarray, dict[str, Any]]":
-    """Take a mask that a person drew."""
-    from nanodefect_assets.domain.micrograph import LabelledMicrograph
-    from nanodefect_assets.science.imaging.masks import number_particles
-    from nanodefect_assets.stores.labels import read_label_image
-
-    drawn = LabelledMicrograph(micrograph=micrograph, labels=read_label_image(path))
-    labels = number_particles(drawn.labels)
-    return labels, _row(micrograph, labels, segmenter_name=DRAWN, segmenter_version=path.name.split("-")[0])
-
-
-def _row(micrograph: "Micrograph", labels: "np.ndarray", **how: object) -> dict[str, Any]:
-    return {
-        "micrograph_id": micrograph.micrograph_id,
-        "is_simulated": micrograph.is_simulated,
-        "n_particles": int(labels.max()),
-        "covered_fraction": float((labels > 0).mean()),
-        **how,
-    }
+def _name_of(row: dict[str, Any]) -> str:
+    version = row.get("segmenter_version")
+    return row["segmenter_name"] if version is None else f"{row['segmenter_name']} {version}"
 
 
 def _drawn_masks(context: dg.AssetExecutionContext, home: HomeResource) -> "dict[str, Path]":

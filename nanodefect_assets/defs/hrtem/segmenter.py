@@ -186,7 +186,8 @@ class _Trainer:
         data: _Data,
     ) -> None:
         self._context, self._config, self._home, self._compute = context, config, home, compute
-        self._tracking, self._name, self._params, self._data = tracking, name, params, data
+        self._tracking, self._params, self._data = tracking, params, data
+        self._name: Architecture = name
 
     def train(self, repeat: int, parent_run_id: str) -> _Trained:
         """Train one repeat, or go on where it was interrupted, and judge it on the test side."""
@@ -196,7 +197,7 @@ class _Trainer:
         from nanodefect_assets.science.learning.training import train
 
         rng = generator_for(self._config.seed, "hrtem/segmenter", self._name, str(repeat))
-        data, device = self._data, self._compute.torch_device
+        data, device = self._data, self._compute.pick_device()
         network = build_network(
             self._name, n_classes=len(data.train.class_names), dropout=self._config.dropout, rng=rng
         )
@@ -310,9 +311,9 @@ class _Trainer:
             run.log_curve(name, values, first_step=1)
         run.log_figure("curves.png", plot_training_curves(*curves.values()))
         run.log_metrics(_pooled(trained.counts))
-        shown = _at_thresholds(trained.network, self._data.test, self._compute.torch_device)
+        shown = _at_thresholds(trained.network, self._data.test, self._compute.pick_device())
         run.log_figure("precision_recall.png", plot_precision_recall(*shown, chosen=0.5))
-        run.log_png("overlays.png", overlays(trained.network, self._data.test, self._compute.torch_device))
+        run.log_png("overlays.png", overlays(trained.network, self._data.test, self._compute.pick_device()))
 
 
 def _pooled(counts: "ConfusionCounts") -> dict[str, float]:
@@ -322,7 +323,9 @@ def _pooled(counts: "ConfusionCounts") -> dict[str, float]:
     found = {"dice": counts.mean_dice}
     for ratio in (dice, iou, precision, recall):
         values = ratio(counts.pooled)
-        found |= {f"{ratio.__name__}/{name}": float(value) for name, value in zip(counts.class_names, values, strict=True)}
+        found |= {
+            f"{ratio.__name__}/{name}": float(value) for name, value in zip(counts.class_names, values, strict=True)
+        }
     for true, row in zip(counts.class_names, counts.pooled, strict=True):
         found |= {f"n_px/{true}_found_as_{name}": float(n) for name, n in zip(counts.class_names, row, strict=True)}
     return {name: value for name, value in found.items() if value == value}
@@ -384,7 +387,9 @@ def _reported(
         },
         checks=[
             dg.AssetCheckResult(
-                check_name="learnt_something", passed=scores[best.repeat] >= _MIN_DICE, metadata={"dice": scores[best.repeat]}
+                check_name="learnt_something",
+                passed=scores[best.repeat] >= _MIN_DICE,
+                metadata={"dice": scores[best.repeat]},
             ),
             dg.AssetCheckResult(
                 check_name="repeats_agree",

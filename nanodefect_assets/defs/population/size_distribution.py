@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from nanodefect_assets.defs.checks import declare_check
 from nanodefect_assets.defs.conditions import when_inputs_settle
-from nanodefect_assets.defs.hrtem.segmentation import DRAWN
+from nanodefect_assets.defs.hrtem.finding import DRAWN
 from nanodefect_assets.defs.making import asset_name, making, report
 from nanodefect_assets.defs.partitions import batch_of_sample, place_of, synthesis_batch
 from nanodefect_assets.defs.resources import HomeResource

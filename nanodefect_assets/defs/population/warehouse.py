@@ -21,6 +21,8 @@ from nanodefect_assets.defs.resources import HomeResource
         ["hrtem", "mask_scores"],
         ["hrtem", "particles"],
         ["hrtem", "training_set"],
+        ["hrtem", "segmenter"],
+        ["hrtem", "champion_segmenter"],
         ["atoms", "atomic_model"],
         ["atoms", "order"],
         ["atoms", "grains"],

@@ -177,6 +177,46 @@ class InstanceParams(BaseModel):
         return max(self.min_width_px, self.min_width_nm / pixel_size_nm)
 
 
+class NetworkParams(TilingParams, InstanceParams):
+    """Free parameters of `segment_by_network`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_transforms: int = Field(
+        default=1,
+        ge=1,
+        le=8,
+        description="Turns and mirror images of each tile that are averaged; more take so much longer.",
+    )
+
+
+class GateParams(BaseModel):
+    """What becomes of a micrograph that is unlike the training of the model in use."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    segmenter: Literal["auto", "network", "classical"] = Field(
+        default="auto",
+        description="auto: the model in use for the modalities that it was trained on, a classical method for others. "
+        "network: the model in use for all. classical: never a model.",
+    )
+    when_unlike: Literal["flag", "withhold", "classical"] = Field(
+        default="flag",
+        description="What becomes of a micrograph unlike the model's training. flag: segmented, and marked in the "
+        "table masks. withhold: set aside. classical: segmented by the classical method.",
+    )
+    uncalibrated_is_unlike: bool = Field(
+        default=True, description="Whether a micrograph without a pixel size counts as unlike the training."
+    )
+    false_alarm: float = Field(
+        default=0.01,
+        gt=0,
+        le=0.5,
+        description="Share of micrographs like the training that may be taken for unlike it, by spectrum and grey "
+        "levels.",
+    )
+
+
 class ParticleParams(BaseModel):
     """Free parameters of `measure_particles`."""
 

@@ -1,6 +1,6 @@
 """Classes of pixels against the truth, per micrograph: counts are kept, ratios come last."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -47,6 +47,24 @@ class ConfusionCounts:
     def pooled(self) -> Int[np.ndarray, "class class"]:
         """Counts of all micrographs together."""
         return self.counts.sum(axis=0)
+
+    def by_micrograph_and_class(self) -> Iterator[tuple[str, dict[str, int | str]]]:
+        """Yield each micrograph that has any, with each class counted against all others."""
+        for micrograph_id, counts in zip(self.micrograph_ids, self.counts, strict=True):
+            if not counts.any():
+                continue
+            for number, name in enumerate(self.class_names):
+                found, true, both = int(counts[:, number].sum()), int(counts[number].sum()), int(counts[number, number])
+                yield (
+                    micrograph_id,
+                    {
+                        "class_name": name,
+                        "n_true_positive": both,
+                        "n_false_positive": found - both,
+                        "n_false_negative": true - both,
+                        "n_true_negative": int(counts.sum()) - found - true + both,
+                    },
+                )
 
     @property
     def mean_dice(self) -> float:
