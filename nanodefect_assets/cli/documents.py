@@ -26,6 +26,8 @@ def asset_table(definitions: dg.Definitions) -> str:
 def _per(partitions: dg.PartitionsDefinition | None) -> str:
     if partitions is None:
         return "home"
+    if isinstance(partitions, dg.StaticPartitionsDefinition):
+        return "study cell"
     return {sample: "sample", synthesis_batch: "batch"}[partitions]
 
 

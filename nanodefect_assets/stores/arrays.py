@@ -129,9 +129,11 @@ class ArraysReader:
         ordered = sorted(headers, key=lambda found: int(found[1]["attributes"]["order"]))
         self._attributes: dict[str, dict[str, object]] = {}
         self._paths: dict[str, Path] = {}
+        self._shapes: dict[str, tuple[int, ...]] = {}
         for path, header in ordered:
             item = str(header["attributes"]["item"])
             self._attributes[item], self._paths[item] = header["attributes"], path
+            self._shapes[item] = tuple(header["shape"])
 
     def __len__(self) -> int:
         return len(self._paths)
@@ -156,7 +158,7 @@ class ArraysReader:
 
     def shape(self, item: str) -> tuple[int, ...]:
         """Return the shape of the array of one item."""
-        return tuple(self._arrays[item].shape)
+        return self._shapes[item]
 
     def read(self, item: str) -> np.ndarray:
         """Return the array of one item."""
