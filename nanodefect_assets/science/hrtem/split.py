@@ -97,7 +97,8 @@ def _at_random(groups: Sequence[Sequence[str]], params: SplitParams, rng: np.ran
     for at in sorted(rng.permutation(len(groups)), key=lambda at: -len(groups[at])):
         side = max(wanted, key=lambda side: wanted[side])
         wanted[side] -= len(groups[at])
-        sides.update((name, side) for name in groups[at])
+        for name in groups[at]:
+            sides[name] = side
     return sides
 
 
