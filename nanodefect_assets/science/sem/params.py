@@ -110,7 +110,14 @@ class HandednessTrainingParams(BaseModel):
     def thesis(cls, method: Method) -> "HandednessTrainingParams":
         """Return the published settings (chapter 5; decay of co-teaching from the authors' code)."""
         if method == "co_teaching":
-            return cls(max_epochs=40, images_per_epoch=97_984, patience=None, decay_from_epoch=15, decayed_beta1=0.1)
+            return cls(
+                max_epochs=40,
+                images_per_epoch=97_984,
+                patience=None,
+                chosen_by="loss",
+                decay_from_epoch=15,
+                decayed_beta1=0.1,
+            )
         return cls(
             optimiser="adadelta",
             batch_size=32,
