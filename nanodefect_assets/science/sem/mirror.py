@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.science.sem.params import MirrorLabelParams
 
 _Images = Float[np.ndarray, "n row col"]
 _Flags = Bool[np.ndarray, " n"]
@@ -60,15 +59,6 @@ class HandedSet:
         for array in (self.images, self.says_right):
             digest.update(np.ascontiguousarray(array).view(np.uint8).data)
         return digest.hexdigest()
-
-
-@dataclass(frozen=True, kw_only=True)
-class HandedSplit:
-    """Images to train on, images that choose the best epoch, and clean ones to judge by."""
-
-    train: HandedSet
-    validation: HandedSet
-    test: HandedSet
 
 
 def mirrored(images: _Images) -> _Images:
@@ -172,48 +162,3 @@ def mirror_label(images: _Images, *, is_right: _Flags | None = None, first_pair:
         is_right=np.concatenate([truth, ~truth]),
         pair=np.concatenate([numbers, numbers]),
     )
-
-
-def split_labelled(images: _Images, params: MirrorLabelParams, *, rng: np.random.Generator) -> HandedSplit:
-    """Return a planted-error training and validation set, and a clean balanced test set.
-
-    Parameters
-    ----------
-    images : ndarray of shape (n, row, col)
-        One image of each particle, all of one hand.
-
-    Notes
-    -----
-    Split ``pairs`` shares out particles, so that no image is judged whose mirror was trained on. Split ``leaking``
-    shares out images, as was done for the published figure: about `train_fraction` of the test images then have their
-    mirror in the training set.
-    """
-    noisy, is_right = plant_error(images, params.error_fraction, rng=rng)
-    everything, clean = mirror_label(noisy, is_right=is_right), mirror_label(images)
-    n_items = len(images) if params.split == "pairs" else len(everything)
-    train, validation, test = _share_out(n_items, params, rng)
-    if params.split == "pairs":
-        train, validation, test = (np.concatenate([side, side + len(images)]) for side in (train, validation, test))
-    return HandedSplit(train=everything.take(train), validation=everything.take(validation), test=clean.take(test))
-
-
-def _share_out(n: int, params: MirrorLabelParams, rng: np.random.Generator) -> list[Int[np.ndarray, " m"]]:
-    ends = np.round(np.cumsum([params.train_fraction, params.validation_fraction]) * n).astype(int)
-    sides = np.split(rng.permutation(n), ends)
-    if min(map(len, sides)) == 0:
-        raise Refusal(
-            "too_few_particles",
-            expected="at least one particle each to train, validate and test",
-            got=f"{n} in all",
-        )
-    return sides
-
-
-def skewed_indices(test: HandedSet, left_fraction: float) -> Int[np.ndarray, " m"]:
-    """Return which images make up a population with the share `left_fraction` of left-handed particles.
-
-    One image of each particle of `test` where both are there, the left-handed one for the first of them.
-    """
-    numbers = np.unique(test.pair)
-    wants_left = np.isin(test.pair, numbers[: round(left_fraction * len(numbers))])
-    return np.flatnonzero(test.is_right != wants_left)

@@ -8,7 +8,8 @@ from jaxtyping import Float, Int
 from nanodefect_assets.domain.progress import OnStep, ignore_progress
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem.mirror import HandedSet
-from nanodefect_assets.science.sem.training import HandednessRecipe, predict_log_odds, train_standard
+from nanodefect_assets.science.sem.trained import HandednessRecipe, predict_log_odds
+from nanodefect_assets.science.sem.training import train_standard
 
 _Odds = Float[np.ndarray, " n"]
 

@@ -10,23 +10,12 @@ from nanodefect_assets.domain.progress import OnStep, ignore_progress
 from nanodefect_assets.domain.randomness import generator_for
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem.judge import HandednessScore, score
-from nanodefect_assets.science.sem.mirror import (
-    HandedSet,
-    HandedSplit,
-    mirror_label,
-    skewed_indices,
-    split_labelled,
-)
+from nanodefect_assets.science.sem.mirror import HandedSet, mirror_label, mirrored
 from nanodefect_assets.science.sem.noise import LabelErrorEstimate, estimate_label_error
 from nanodefect_assets.science.sem.params import HandednessStudyParams, MirrorLabelParams
-from nanodefect_assets.science.sem.training import (
-    HandednessRecipe,
-    TrainedHandedness,
-    predict_log_odds,
-    train_co_teaching,
-    train_standard,
-    train_two_step,
-)
+from nanodefect_assets.science.sem.split import HandedSplit, split_labelled
+from nanodefect_assets.science.sem.trained import HandednessRecipe, TrainedHandedness, predict_log_odds
+from nanodefect_assets.science.sem.training import train_co_teaching, train_standard, train_two_step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +26,9 @@ class StudyCell:
     ----------
     balanced : HandednessScore
         On clean test images, as many of either hand.
+    balanced_both_ways : HandednessScore
+        On the same, when half the difference between the answers to an image and to its mirror decides: that has no
+        bias, whatever the network.
     skewed : HandednessScore
         On clean test images with as large a minority as there are wrong labels.
     estimate : LabelErrorEstimate or None
@@ -47,6 +39,7 @@ class StudyCell:
     error_fraction: float
     study: HandednessStudyParams
     balanced: HandednessScore
+    balanced_both_ways: HandednessScore
     skewed: HandednessScore
     estimate: LabelErrorEstimate | None
     trained: TrainedHandedness
@@ -104,13 +97,15 @@ def run_on_split(
     recipe = _for_study(recipe, study, n_train=len(split.train))
     trained, estimate = _train(split, study, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint)
     odds = predict_log_odds(trained, split.test.images, device=device)
-    which = skewed_indices(split.test, error_fraction)
+    both_ways = (odds - predict_log_odds(trained, mirrored(split.test.images), device=device)) / 2
+    of_skewed = predict_log_odds(trained, split.skewed.images, device=device)
     return StudyCell(
         repeat=repeat,
         error_fraction=error_fraction,
         study=study,
         balanced=score(odds, split.test.is_right),
-        skewed=score(odds[which], split.test.is_right[which]),
+        balanced_both_ways=score(both_ways, split.test.is_right),
+        skewed=score(of_skewed, split.skewed.is_right),
         estimate=estimate,
         trained=trained,
     )

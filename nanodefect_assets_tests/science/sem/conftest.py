@@ -8,7 +8,7 @@ from nanodefect_assets.science.sem.params import (
     HandednessNetworkParams,
     HandednessTrainingParams,
 )
-from nanodefect_assets.science.sem.training import HandednessRecipe
+from nanodefect_assets.science.sem.trained import HandednessRecipe
 
 
 @pytest.fixture(autouse=True)

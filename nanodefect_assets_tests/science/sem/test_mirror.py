@@ -4,15 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.science.sem.mirror import (
-    mirror_label,
-    mirrored,
-    plant_error,
-    prepare_images,
-    skewed_indices,
-    split_labelled,
-)
+from nanodefect_assets.science.sem.mirror import mirror_label, mirrored, plant_error, prepare_images
 from nanodefect_assets.science.sem.params import MirrorLabelParams
+from nanodefect_assets.science.sem.split import split_as_found, split_labelled
 
 
 def test_an_image_and_its_mirror_are_labelled_by_hand():
@@ -75,13 +69,34 @@ def test_the_published_split_leaks_four_test_images_in_five(rng):
 
 
 def test_a_skewed_test_set_has_each_particle_once(rng):
-    test = split_labelled(rng.random((200, 4, 4)), MirrorLabelParams(error_fraction=0.3), rng=rng).test
-
-    population = test.take(skewed_indices(test, 0.3))
+    population = split_labelled(rng.random((200, 4, 4)), MirrorLabelParams(error_fraction=0.3), rng=rng).skewed
 
     assert len(population) == 20
     assert len(set(population.pair)) == 20
     assert np.sum(~population.is_right) == 6
+
+
+def test_a_population_as_found_is_judged_by_images_that_are_not_mirrored(rng):
+    images, is_right = rng.random((400, 4, 4)), np.arange(400) % 4 > 0
+
+    split = split_as_found(images, is_right, MirrorLabelParams(), rng=rng)
+
+    n_left = int(np.sum(~split.skewed.is_right))
+    assert (len(split.train), len(split.skewed)) == (640, 40)
+    assert (split.train.says_right != split.train.is_right).mean() == pytest.approx(0.25, abs=0.03)
+    assert (int(split.test.is_right.sum()), len(split.test)) == (n_left, 2 * n_left)
+    np.testing.assert_array_equal(split.test.images, images[split.test.pair])
+    assert not set(split.skewed.pair) & (set(split.train.pair) | set(split.validation.pair))
+
+
+def test_a_population_of_one_hand_is_not_judged(rng):
+    with pytest.raises(Refusal, match="test particles of both hands"):
+        split_as_found(rng.random((40, 4, 4)), np.ones(40, dtype=bool), MirrorLabelParams(), rng=rng)
+
+
+def test_no_error_is_planted_in_a_population_as_found(rng):
+    with pytest.raises(ValueError, match="no planted error"):
+        split_as_found(rng.random((40, 4, 4)), np.arange(40) > 5, MirrorLabelParams(error_fraction=0.1), rng=rng)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ def test_a_cell_trains_judges_and_repeats_itself(letters, recipe, study):
     assert cells[0].balanced == cells[1].balanced
     assert (cells[0].balanced.n_right, cells[0].balanced.n_left) == (10, 10)
     assert (cells[0].skewed.n_right, cells[0].skewed.n_left) == (8, 2)
+    assert cells[0].balanced_both_ways.n_left_wrong == cells[0].balanced_both_ways.n_right_wrong
     assert (cells[0].estimate is not None) == (study.method == "co_teaching")
 
 

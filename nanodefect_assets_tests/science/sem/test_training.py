@@ -3,14 +3,11 @@ import pytest
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem.judge import score
-from nanodefect_assets.science.sem.mirror import mirror_label, split_labelled
+from nanodefect_assets.science.sem.mirror import mirror_label
 from nanodefect_assets.science.sem.params import HandednessNetworkParams, HandednessTrainingParams, MirrorLabelParams
-from nanodefect_assets.science.sem.training import (
-    predict_log_odds,
-    train_co_teaching,
-    train_standard,
-    train_two_step,
-)
+from nanodefect_assets.science.sem.split import split_labelled
+from nanodefect_assets.science.sem.trained import predict_log_odds
+from nanodefect_assets.science.sem.training import train_co_teaching, train_standard, train_two_step
 
 
 class Memory:
