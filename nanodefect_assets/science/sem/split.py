@@ -1,6 +1,7 @@
 """Images to train on and images to judge by, no particle among both."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -25,12 +26,15 @@ class HandedSplit:
         As many of either true hand.
     skewed : HandedSet
         With the minority of the population.
+    kind : str
+        ``pairs`` or ``leaking`` where an error was planted, else ``as_found``.
     """
 
     train: HandedSet
     validation: HandedSet
     test: HandedSet
     skewed: HandedSet
+    kind: Literal["pairs", "leaking", "as_found"]
 
 
 def split_labelled(images: _Images, params: MirrorLabelParams, *, rng: np.random.Generator) -> HandedSplit:
@@ -59,6 +63,7 @@ def split_labelled(images: _Images, params: MirrorLabelParams, *, rng: np.random
         validation=everything.take(validation),
         test=test,
         skewed=test.take(skewed_indices(test, params.error_fraction)),
+        kind=params.split,
     )
 
 
@@ -93,6 +98,7 @@ def split_as_found(
         validation=labelled.take(_with_mirrors(validation, len(images))),
         test=labelled.take(np.concatenate([right[:n_each], left[:n_each]])),
         skewed=labelled.take(held_out),
+        kind="as_found",
     )
 
 

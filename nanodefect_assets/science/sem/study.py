@@ -37,6 +37,7 @@ class StudyCell:
 
     repeat: int
     error_fraction: float
+    split: str
     study: HandednessStudyParams
     balanced: HandednessScore
     balanced_both_ways: HandednessScore
@@ -102,6 +103,7 @@ def run_on_split(
     return StudyCell(
         repeat=repeat,
         error_fraction=error_fraction,
+        split=split.kind,
         study=study,
         balanced=score(odds, split.test.is_right),
         balanced_both_ways=score(both_ways, split.test.is_right),
