@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.learning.devices import autocast, seeded
 from nanodefect_assets.science.sem.augment import augment
 from nanodefect_assets.science.sem.mirror import HandedSet
 from nanodefect_assets.science.sem.params import HandednessAugmentationParams, HandednessTrainingParams
@@ -56,8 +57,7 @@ def train_epoch(
     params = step.recipe_training
     _schedule(optimisers, params, step.noisy_epoch)
     total, order = 0.0, _draw_order(len(images), step.n_images, rng)
-    with torch.random.fork_rng(devices=_cuda_devices(device)):
-        torch.manual_seed(int(rng.integers(2**63)))
+    with seeded(int(rng.integers(2**63))):
         for network in networks:
             network.train()
         for start in range(0, len(order), params.batch_size):
@@ -65,7 +65,7 @@ def train_epoch(
             crops = torch.from_numpy(images.images[which][:, None]).to(device)
             labels = torch.from_numpy(images.says_right[which].astype(np.float32)).to(device)
             crops = augment(crops, step.augmentation, rng=rng)
-            with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=params.precision == "bfloat16"):
+            with autocast(device, params.precision):
                 odds = [network(crops) for network in networks]
             losses = [_losses(each, labels) for each in odds]
             _learn(optimisers, losses, step.share_kept)
@@ -114,7 +114,3 @@ def _schedule(optimisers: Sequence[torch.optim.Optimizer], params: HandednessTra
             group["lr"] = params.learning_rate * share
             if is_decaying and params.decayed_beta1 is not None and "betas" in group:
                 group["betas"] = (params.decayed_beta1, group["betas"][1])
-
-
-def _cuda_devices(device: str) -> list[str]:
-    return [device] if device.startswith("cuda") else []

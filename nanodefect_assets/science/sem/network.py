@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.learning.devices import seeded
 from nanodefect_assets.science.sem.params import HandednessNetworkParams
 
 _LEAST_PX = 10
@@ -61,8 +62,7 @@ def build_handedness_network(params: HandednessNetworkParams, *, n_px: int, rng:
         raise Refusal(
             "crop_size", expected=f"crops of at least {_LEAST_PX} x {_LEAST_PX} pixels", got=f"{n_px} x {n_px}"
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(int(rng.integers(2**63)))
+    with seeded(int(rng.integers(2**63))):
         network = ConvolutionalNetwork(params, n_px)
         network.apply(_start_as_keras)
     wrapped = AntisymmetricNetwork(network) if params.is_antisymmetric else network

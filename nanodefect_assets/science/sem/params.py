@@ -4,6 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nanodefect_assets.science.learning.params import Precision
+
 Method = Literal["standard", "two_step", "co_teaching"]
 """How a network is trained on mirror labels."""
 
@@ -102,7 +104,7 @@ class HandednessTrainingParams(BaseModel):
     decayed_beta1: float | None = Field(
         default=None, gt=0, lt=1, description="Adam's first decay rate while the learning rate falls; None: unchanged."
     )
-    precision: Literal["float32", "bfloat16"] = Field(
+    precision: Precision = Field(
         default="float32", description="Of convolutions and dense layers; weights and loss are float32 always."
     )
 

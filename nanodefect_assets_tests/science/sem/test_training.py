@@ -8,6 +8,7 @@ from nanodefect_assets.science.sem.params import HandednessNetworkParams, Handed
 from nanodefect_assets.science.sem.split import split_labelled
 from nanodefect_assets.science.sem.trained import predict_log_odds
 from nanodefect_assets.science.sem.training import train_co_teaching, train_standard, train_two_step
+from nanodefect_assets.stores.checkpoints import FileCheckpoint
 
 
 class Memory:
@@ -83,6 +84,16 @@ def test_a_killed_training_goes_on_to_the_same_bits(letters, recipe, method, sto
     assert all(np.array_equal(whole.weights[name], resumed.weights[name]) for name in whole.weights)
     np.testing.assert_array_equal(whole.validation_loss, resumed.validation_loss)
     assert whole.best_epoch == resumed.best_epoch
+
+
+def test_a_training_goes_on_from_a_file(letters, recipe, tmp_path):
+    split, made = noisy_split(letters, n=60), recipe(max_epochs=2)
+    whole = run("co_teaching", split, made, FileCheckpoint(tmp_path / "state.safetensors"))
+
+    read = run("co_teaching", split, made, FileCheckpoint(tmp_path / "state.safetensors"))
+
+    assert all(np.array_equal(whole.weights[name], read.weights[name]) for name in whole.weights)
+    np.testing.assert_array_equal(whole.validation_loss, read.validation_loss)
 
 
 def test_a_checkpoint_of_another_training_is_refused(letters, recipe):
