@@ -48,7 +48,7 @@ def estimate_label_error(
     *,
     rng: np.random.Generator,
     n_folds: int = 2,
-    confident_share: float = 0.5,
+    confident_share: float = 0.35,
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
 ) -> LabelErrorEstimate:
@@ -73,7 +73,7 @@ def estimate_label_error(
     return estimate_from_odds(odds, confident_share=confident_share)
 
 
-def estimate_from_odds(odds: _Odds, *, confident_share: float = 0.5) -> LabelErrorEstimate:
+def estimate_from_odds(odds: _Odds, *, confident_share: float = 0.35) -> LabelErrorEstimate:
     """Estimate the share of wrong labels from what networks say of particles that all are labelled right-handed.
 
     Parameters
