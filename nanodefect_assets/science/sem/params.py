@@ -1,0 +1,167 @@
+"""Free parameters of handedness under label noise."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from nanodefect_assets.science.learning.params import Precision
+
+Method = Literal["standard", "two_step", "co_teaching"]
+"""How a network is trained on mirror labels."""
+
+SplitKind = Literal["pairs", "leaking"]
+"""pairs: an image and its mirror on one side. leaking: images shuffled after mirroring, as published."""
+
+
+class MirrorLabelParams(BaseModel):
+    """Free parameters of `plant_error` and `split_labelled`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    error_fraction: float = Field(
+        default=0.0, ge=0, le=0.5, description="Share of the images that are turned into their mirror before labelling."
+    )
+    train_fraction: float = Field(default=0.8, gt=0, lt=1, description="Share of the particles trained on.")
+    validation_fraction: float = Field(
+        default=0.1, gt=0, lt=1, description="Share of the particles that choose the best epoch. The rest is the test."
+    )
+    split: SplitKind = Field(
+        default="pairs",
+        description="pairs: an image and its mirror stay on one side. leaking: shuffled after mirroring, as published.",
+    )
+
+    @model_validator(mode="after")
+    def _check_rest(self) -> "MirrorLabelParams":
+        if not self.train_fraction + self.validation_fraction < 1:
+            raise ValueError(
+                "Expected training and validation to leave a share for the test. Got "
+                f"{self.train_fraction:g} and {self.validation_fraction:g}."
+            )
+        return self
+
+
+class HandednessNetworkParams(BaseModel):
+    """Free parameters of `build_handedness_network`: fig. 5.2a, and what co-teaching's code has besides."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_filters: int = Field(default=64, ge=1, description="Filters of each of the two convolutions.")
+    n_hidden: int = Field(default=64, ge=1, description="Width of the dense layer.")
+    dropout: float = Field(default=0.5, ge=0, lt=1, description="Share of the dense layer dropped in training.")
+    head: Literal["softmax", "sigmoid"] = Field(default="softmax", description="Two outputs, or one.")
+    padding: int = Field(default=0, ge=0, le=1, description="Pixels of zeros around each convolution's input.")
+    pooling: Literal["flatten", "average"] = Field(
+        default="flatten", description="What the dense layer sees: every place, or the mean over all places."
+    )
+    has_batch_norm: bool = Field(default=False, description="Batch normalisation after each convolution.")
+    is_hidden_activated: bool = Field(default=True, description="ReLU between the two dense layers.")
+    is_antisymmetric: bool = Field(
+        default=False, description="Answer g(image) - g(mirrored image): no bias to a hand, by construction."
+    )
+
+    @classmethod
+    def thesis(cls, method: Method) -> "HandednessNetworkParams":
+        """Return the network of fig. 5.2a; for co-teaching with the average pooling that the text adds."""
+        return cls(pooling="average") if method == "co_teaching" else cls()
+
+    @classmethod
+    def authors_co_teaching(cls) -> "HandednessNetworkParams":
+        """Return the network of the authors' co-teaching code, which is not that of the text."""
+        return cls(padding=1, pooling="average", has_batch_norm=True, is_hidden_activated=False, dropout=0.25)
+
+
+class HandednessTrainingParams(BaseModel):
+    """Free parameters of the three trainings."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    optimiser: Literal["adam", "adadelta"] = Field(default="adam")
+    learning_rate: float = Field(default=1e-3, gt=0)
+    batch_size: int = Field(default=128, ge=2)
+    max_epochs: int = Field(default=12, ge=1, description="Epochs on the mirror-labelled images at most.")
+    images_per_epoch: int | None = Field(
+        default=None, ge=2, description="Augmented images of an epoch; None: every image once."
+    )
+    patience: int | None = Field(
+        default=4,
+        ge=1,
+        description="Training stops after so many epochs no better on the noisy validation images; None: never. "
+        "The weights kept are those of the best epoch either way.",
+    )
+    chosen_by: Literal["loss", "rescaled_loss"] = Field(
+        default="rescaled_loss",
+        description="What is smallest on the noisy validation images in the best epoch: the loss, as published, or the "
+        "loss after the answers are scaled by the factor that suits them best.",
+    )
+    clean_epochs: int = Field(default=10, ge=1, description="Two-step: epochs on the few clean images.")
+    clean_images_per_epoch: int = Field(default=288, ge=2, description="Two-step: augmented images of a clean epoch.")
+    forget_ramp_epochs: int = Field(
+        default=10, ge=1, description="Co-teaching: epochs over which the share left out grows to the forget rate."
+    )
+    decay_from_epoch: int | None = Field(
+        default=None, ge=0, description="Epoch from which the learning rate falls linearly to zero; None: never."
+    )
+    decayed_beta1: float | None = Field(
+        default=None, gt=0, lt=1, description="Adam's first decay rate while the learning rate falls; None: unchanged."
+    )
+    precision: Precision = Field(
+        default="float32", description="Of convolutions and dense layers; weights and loss are float32 always."
+    )
+
+    @classmethod
+    def thesis(cls, method: Method) -> "HandednessTrainingParams":
+        """Return the published settings (chapter 5; decay of co-teaching from the authors' code)."""
+        if method == "co_teaching":
+            return cls(
+                max_epochs=40,
+                images_per_epoch=97_984,
+                patience=None,
+                chosen_by="loss",
+                decay_from_epoch=15,
+                decayed_beta1=0.1,
+            )
+        return cls(
+            optimiser="adadelta",
+            batch_size=32,
+            max_epochs=100,
+            images_per_epoch=91_840,
+            patience=None,
+            chosen_by="loss",
+        )
+
+    @classmethod
+    def reduced(cls) -> "HandednessTrainingParams":
+        """Return settings for the whole study on a few processor cores: the same for every method."""
+        return cls(max_epochs=6, patience=3, clean_epochs=5, forget_ramp_epochs=2, precision="bfloat16")
+
+
+class HandednessAugmentationParams(BaseModel):
+    """Free parameters of `HandednessAugmentation`. There is no mirror: it would change the hand."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    half_turn: bool = Field(default=True, description="Turn every other image by 180 degrees.")
+    max_rotation_deg: float = Field(default=5.0, ge=0, le=180, description="Largest further rotation either way.")
+    max_zoom: float = Field(default=0.3, ge=0, lt=1, description="Largest relative change of size either way.")
+    max_shear: float = Field(default=0.1, ge=0, lt=1, description="Largest shear either way.")
+    max_contrast: float = Field(
+        default=0.0, ge=0, lt=1, description="Largest relative change of an image's intensity either way."
+    )
+
+    @classmethod
+    def sevens(cls) -> "HandednessAugmentationParams":
+        """Return what a digit bears: a seven upside down is not a seven of the test."""
+        return cls(half_turn=False)
+
+
+class HandednessStudyParams(BaseModel):
+    """Free parameters of `run_cell`: what is compared, apart from noise and repeat."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Method = Field(default="standard")
+    is_antisymmetric: bool = Field(default=False, description="Wrap the network so that it has no bias to a hand.")
+    forget_rate: float | None = Field(
+        default=None, ge=0, le=0.5, description="Co-teaching: share left out; None: estimated from the data."
+    )
+    n_clean: int = Field(default=10, ge=1, description="Two-step: clean images of either hand.")

@@ -1,0 +1,168 @@
+"""One cell of a study of label noise: a method, a share of wrong labels, a repeat."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from nanodefect_assets.domain.checkpoint import Checkpoint
+from nanodefect_assets.domain.progress import OnStep, ignore_progress
+from nanodefect_assets.domain.randomness import generator_for
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.sem.judge import HandednessScore, score
+from nanodefect_assets.science.sem.mirror import HandedSet, mirror_label, mirrored
+from nanodefect_assets.science.sem.noise import LabelErrorEstimate, estimate_label_error
+from nanodefect_assets.science.sem.params import HandednessStudyParams, MirrorLabelParams
+from nanodefect_assets.science.sem.split import HandedSplit, split_labelled
+from nanodefect_assets.science.sem.trained import HandednessRecipe, TrainedHandedness, predict_log_odds
+from nanodefect_assets.science.sem.training import train_co_teaching, train_standard, train_two_step
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyCell:
+    """What came out.
+
+    Attributes
+    ----------
+    balanced : HandednessScore
+        On clean test images, as many of either hand.
+    balanced_both_ways : HandednessScore
+        On the same, when half the difference between the answers to an image and to its mirror decides: that has no
+        bias, whatever the network.
+    skewed : HandednessScore
+        On clean test images with as large a minority as there are wrong labels.
+    estimate : LabelErrorEstimate or None
+        Label error told from the images; None where it was not asked for.
+    """
+
+    repeat: int
+    error_fraction: float
+    split: str
+    study: HandednessStudyParams
+    balanced: HandednessScore
+    balanced_both_ways: HandednessScore
+    skewed: HandednessScore
+    estimate: LabelErrorEstimate | None
+    trained: TrainedHandedness
+
+
+def run_cell(
+    images: Float[np.ndarray, "n row col"],
+    labelling: MirrorLabelParams,
+    study: HandednessStudyParams,
+    recipe: HandednessRecipe,
+    *,
+    repeat: int,
+    seed: int,
+    device: str = "cpu",
+    on_step: OnStep = ignore_progress,
+    checkpoint: Checkpoint | None = None,
+) -> StudyCell:
+    """Plant an error, label by mirroring, train and judge.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, row, col)
+        Particles of one hand.
+    repeat, seed : int
+        Decide the split, the planted error and the training; all methods of a repeat share split and error.
+    """
+    names = (f"{labelling.error_fraction:g}", labelling.split, str(repeat))
+    split = split_labelled(images, labelling, rng=generator_for(seed, "split", *names))
+    return run_on_split(
+        split,
+        study,
+        recipe,
+        error_fraction=labelling.error_fraction,
+        repeat=repeat,
+        rng=generator_for(seed, study.model_dump_json(), *names),
+        device=device,
+        on_step=on_step,
+        checkpoint=checkpoint,
+    )
+
+
+def run_on_split(
+    split: HandedSplit,
+    study: HandednessStudyParams,
+    recipe: HandednessRecipe,
+    *,
+    error_fraction: float,
+    repeat: int,
+    rng: np.random.Generator,
+    device: str = "cpu",
+    on_step: OnStep = ignore_progress,
+    checkpoint: Checkpoint | None = None,
+) -> StudyCell:
+    """Train on the labelled part of a split and judge by its clean test images."""
+    recipe = _for_study(recipe, study, n_train=len(split.train))
+    trained, estimate = _train(split, study, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint)
+    odds = predict_log_odds(trained, split.test.images, device=device)
+    both_ways = (odds - predict_log_odds(trained, mirrored(split.test.images), device=device)) / 2
+    of_skewed = predict_log_odds(trained, split.skewed.images, device=device)
+    return StudyCell(
+        repeat=repeat,
+        error_fraction=error_fraction,
+        split=split.kind,
+        study=study,
+        balanced=score(odds, split.test.is_right),
+        balanced_both_ways=score(both_ways, split.test.is_right),
+        skewed=score(of_skewed, split.skewed.is_right),
+        estimate=estimate,
+        trained=trained,
+    )
+
+
+def clean_images(labelled: HandedSet, n: int, *, rng: np.random.Generator) -> HandedSet:
+    """Return `n` truly right-handed images and their mirrors, as an expert would pick them."""
+    right = np.flatnonzero(labelled.is_right)
+    if len(right) < n:
+        raise Refusal("too_few_particles", expected=f"{n} right-handed particles to start from", got=str(len(right)))
+    return mirror_label(labelled.images[rng.choice(right, size=n, replace=False)])
+
+
+def _train(
+    split: HandedSplit,
+    study: HandednessStudyParams,
+    recipe: HandednessRecipe,
+    *,
+    rng: np.random.Generator,
+    device: str,
+    on_step: OnStep,
+    checkpoint: Checkpoint | None,
+) -> tuple[TrainedHandedness, LabelErrorEstimate | None]:
+    train, validation = split.train, split.validation
+    if study.method == "standard":
+        trained = train_standard(
+            train, validation, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint
+        )
+        return trained, None
+    if study.method == "two_step":
+        clean = clean_images(train, study.n_clean, rng=rng)
+        trained = train_two_step(
+            train, validation, clean, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint
+        )
+        return trained, None
+    estimate, rate = None, study.forget_rate
+    if rate is None:
+        estimate = estimate_label_error(train, recipe, rng=rng, device=device, on_step=on_step)
+        rate = estimate.error_fraction
+    trained = train_co_teaching(
+        train, validation, rate, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint
+    )
+    return trained, estimate
+
+
+def _for_study(recipe: HandednessRecipe, study: HandednessStudyParams, *, n_train: int) -> HandednessRecipe:
+    """Return the recipe with an antisymmetric network where the study has one, at the same cost of an epoch.
+
+    Such a network looks at every image twice, and an image and its mirror teach it the same: half the images do.
+    """
+    if not study.is_antisymmetric:
+        return recipe
+    n_images = (recipe.training.images_per_epoch or n_train) // 2
+    return HandednessRecipe(
+        network=recipe.network.model_copy(update={"is_antisymmetric": True}),
+        training=recipe.training.model_copy(update={"images_per_epoch": n_images}),
+        augmentation=recipe.augmentation,
+    )

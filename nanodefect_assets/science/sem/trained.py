@@ -1,0 +1,79 @@
+"""What a training is given and what it leaves behind."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from torch import nn
+
+from nanodefect_assets.science.sem.judge import log_odds
+from nanodefect_assets.science.sem.network import build_handedness_network
+from nanodefect_assets.science.sem.params import (
+    HandednessAugmentationParams,
+    HandednessNetworkParams,
+    HandednessTrainingParams,
+)
+from nanodefect_assets.science.sem.state import Arrays, load_weights
+
+_Curve = Float[np.ndarray, " epoch"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HandednessRecipe:
+    """All that decides how networks are built and trained, apart from the images."""
+
+    network: HandednessNetworkParams
+    training: HandednessTrainingParams
+    augmentation: HandednessAugmentationParams
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedHandedness:
+    """What was learnt.
+
+    Attributes
+    ----------
+    weights : dict of str to ndarray
+        Of the best epoch; ``0.`` and ``1.`` before a name say which network. The model's answer is the mean of their
+        log odds.
+    n_networks : int
+        One, or two after co-teaching.
+    train_loss, validation_loss : ndarray of shape (epoch,)
+        Mean cross-entropy against the noisy labels, in nat.
+    rescaled_loss : ndarray of shape (epoch,)
+        Validation loss after the log odds are scaled by the factor that makes it smallest.
+    best_epoch : int
+        Epoch whose weights these are, from 0; epochs on clean images are not counted.
+    stopped : str
+        ``finished`` or ``no better in N epochs``.
+    duration_s : float
+        Time since this process began or went on with the training.
+    """
+
+    weights: Arrays
+    n_networks: int
+    network: HandednessNetworkParams
+    n_px: int
+    train_loss: _Curve
+    validation_loss: _Curve
+    rescaled_loss: _Curve
+    best_epoch: int
+    stopped: str
+    duration_s: float
+
+
+def restore_networks(trained: TrainedHandedness, *, device: str = "cpu") -> list[nn.Module]:
+    """Return the trained networks, in evaluation mode."""
+    rng = np.random.default_rng(0)
+    networks = [
+        build_handedness_network(trained.network, n_px=trained.n_px, rng=rng) for _ in range(trained.n_networks)
+    ]
+    load_weights(networks, trained.weights)
+    return [network.to(device) for network in networks]
+
+
+def predict_log_odds(
+    trained: TrainedHandedness, images: Float[np.ndarray, "n row col"], *, device: str = "cpu"
+) -> Float[np.ndarray, " n"]:
+    """Return the logarithm of the odds that each particle is right-handed."""
+    return log_odds(restore_networks(trained, device=device), images, device=device)
