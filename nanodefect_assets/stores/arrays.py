@@ -156,7 +156,7 @@ class ArraysReader:
 
     def shape(self, item: str) -> tuple[int, ...]:
         """Return the shape of the array of one item."""
-        return tuple(self._arrays[item].shape)
+        return tuple(self._array(item).shape)
 
     def read(self, item: str) -> np.ndarray:
         """Return the array of one item."""
