@@ -94,22 +94,23 @@ def _at_random(groups: Sequence[Sequence[str]], params: SplitParams, rng: np.ran
     """Deal whole groups out, the largest first, each to the side that lacks most."""
     wanted = _counts(sum(map(len, groups)), params)
     sides: dict[str, Side] = {}
-    for at in sorted(rng.permutation(len(groups)), key=lambda at: -len(groups[at])):
+    drawn = [groups[int(at)] for at in rng.permutation(len(groups))]
+    for group in sorted(drawn, key=len, reverse=True):
         side = max(wanted, key=lambda side: wanted[side])
-        wanted[side] -= len(groups[at])
-        for name in groups[at]:
-            sides[name] = side
+        wanted[side] -= len(group)
+        sides |= dict.fromkeys(group, side)
     return sides
 
 
-def _in_blocks(ordered: Sequence[str], params: SplitParams, rng: np.random.Generator) -> dict[str, Side]:
+def _in_blocks(ordered: list[str], params: SplitParams, rng: np.random.Generator) -> dict[str, Side]:
     """Part in contiguous blocks, training in the middle: it can best spare the gaps to the others."""
     counts = _counts(len(ordered), params)
     ends: tuple[Side, Side] = ("validation", "test")
     first, last = ends if rng.random() < 0.5 else ends[::-1]
     gap = min(params.block_gap, counts["train"] // 4)
     start, stop = counts[first], len(ordered) - counts[last]
-    sides: dict[str, Side] = dict.fromkeys(ordered[:start], first)
-    sides |= dict.fromkeys(ordered[start + gap * (start > 0) : stop - gap * (stop < len(ordered))], "train")
-    sides |= dict.fromkeys(ordered[stop:], last)
+    middle = range(start + gap * (start > 0), stop - gap * (stop < len(ordered)))
+    sides: dict[str, Side] = {name: first for name in ordered[:start]}
+    sides |= {ordered[at]: "train" for at in middle}
+    sides |= {name: last for name in ordered[stop:]}
     return sides
