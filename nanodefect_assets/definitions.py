@@ -27,6 +27,7 @@ from nanodefect_assets.defs.samples.micrographs import micrographs
 from nanodefect_assets.defs.samples.tilt_series import tilt_series
 from nanodefect_assets.defs.schedules import SCHEDULES
 from nanodefect_assets.defs.sensors import SENSORS
+from nanodefect_assets.defs.tomography.reconstruction import reconstruction
 from nanodefect_assets.defs.tracking import Tracking
 
 ASSETS = (
@@ -36,6 +37,7 @@ ASSETS = (
     annotations,
     tilt_series,
     coordinates,
+    reconstruction,
     corrections,
     segmentation,
     mask_scores,

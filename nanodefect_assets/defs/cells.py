@@ -14,7 +14,7 @@ MANIFEST = AssetName(group="samples", noun="manifest")
 LAST_ASSETS = (
     AssetName(group="hrtem", noun="particles"),
     AssetName(group="hrtem", noun="mask_scores"),
-    AssetName(group="samples", noun="tilt_series"),
+    AssetName(group="tomography", noun="reconstruction"),
     AssetName(group="atoms", noun="grains"),
 )
 """The ends of the per-sample graph: what a sample that is finished has."""

@@ -42,6 +42,8 @@ def prepare_instance(home: Home) -> None:
     if not settings.exists():
         write_atomically(settings, _SETTINGS.encode())
     os.environ["DAGSTER_HOME"] = str(home.dagster)
+    # Threads that wait for one another give way: two runs on one machine would else take turns at doing nothing.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ["NANODEFECT_HOME"] = str(home.root)
 
 

@@ -14,6 +14,7 @@ per_sample = dg.AssetSelection.assets(
     ["samples", "annotations"],
     ["samples", "tilt_series"],
     ["samples", "coordinates"],
+    ["tomography", "reconstruction"],
     ["hrtem", "segmentation"],
     ["hrtem", "mask_scores"],
     ["hrtem", "particles"],

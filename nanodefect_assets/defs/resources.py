@@ -79,6 +79,18 @@ class Compute(dg.ConfigurableResource):
         return self.threads or int(os.environ.get("NANODEFECT_THREADS", "0")) or len(os.sched_getaffinity(0))
 
     @contextmanager
+    def numba_threads(self) -> Iterator[None]:
+        """Let compiled loops take this run's threads and no more."""
+        from numba import get_num_threads, set_num_threads
+
+        before = get_num_threads()
+        set_num_threads(min(self.n_threads, before))
+        try:
+            yield
+        finally:
+            set_num_threads(before)
+
+    @contextmanager
     def executor(self) -> Iterator[Executor]:
         """Provide what science fans out over."""
         with ThreadPoolExecutor(self.n_threads) as executor:

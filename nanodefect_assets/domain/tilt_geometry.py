@@ -7,7 +7,7 @@ rows' index, and a positive tilt turns +z towards +x. The centre of N elements i
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -67,6 +67,21 @@ class TiltGeometry:
         tilts = np.asarray(tilts_deg, dtype=float)
         none = np.zeros_like(tilts)
         return cls(euler_deg=np.stack([none, tilts, none], axis=1), shifts_px=np.zeros((len(tilts), 2)))
+
+    @classmethod
+    def about(
+        cls,
+        tilts_deg: Float[np.ndarray, " tilt"],
+        *,
+        axis: Literal["rows", "columns"],
+        is_reversed: bool = False,
+    ) -> Self:
+        """Return the geometry of tilts about an axis of the images, right-handed unless `is_reversed`."""
+        tilts = -np.asarray(tilts_deg, dtype=float) if is_reversed else np.asarray(tilts_deg, dtype=float)
+        found = cls.single_axis(tilts)
+        # About columns, x: the axis is turned onto y and back.
+        aside = np.array([0.0, 0.0, 0.0] if axis == "rows" else [-90.0, 0.0, 90.0])
+        return replace(found, euler_deg=found.euler_deg + aside)
 
     def __len__(self) -> int:
         return len(self.euler_deg)

@@ -36,7 +36,9 @@ class TiltSeries:
 
     def __post_init__(self) -> None:
         if self.images.ndim != 3 or self.images.dtype != np.float32:
-            raise ValueError(f"Expected images (tilt, row, col) of float32. Got {self.images.shape} {self.images.dtype}.")
+            raise ValueError(
+                f"Expected images (tilt, row, col) of float32. Got {self.images.shape} {self.images.dtype}."
+            )
         if not len(self.images) == len(self.geometry) == len(self.factors):
             raise ValueError(
                 f"Expected as many images as angles and factors. "
@@ -53,9 +55,7 @@ class TiltSeries:
     def of(cls, images: Float[np.ndarray, "tilt row col"], geometry: TiltGeometry, pixel_size_nm: float | None) -> Self:
         """Return a series whose images need no factors."""
         factors = np.ones(len(images))
-        return cls(
-            images=images.astype(np.float32), geometry=geometry, factors=factors, pixel_size_nm=pixel_size_nm
-        )
+        return cls(images=images.astype(np.float32), geometry=geometry, factors=factors, pixel_size_nm=pixel_size_nm)
 
     def __len__(self) -> int:
         return len(self.images)

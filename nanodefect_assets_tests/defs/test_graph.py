@@ -23,6 +23,7 @@ GRAPH = {
     "hrtem/segmenter": ["hrtem/training_set"],
     "hrtem/champion_segmenter": ["hrtem/segmenter", "hrtem/training_set"],
     "hrtem/segmentation": ["hrtem/champion_segmenter", "samples/manifest", "samples/micrographs"],
+    "tomography/reconstruction": ["samples/tilt_series"],
     "hrtem/mask_scores": ["hrtem/segmentation", "samples/annotations"],
     "hrtem/particles": ["hrtem/segmentation", "samples/micrographs"],
     "hrtem/training_set": ["samples/annotations", "samples/micrographs"],
@@ -58,6 +59,7 @@ GRAPH = {
         "samples/manifest",
         "samples/micrographs",
         "samples/tilt_series",
+        "tomography/reconstruction",
     ],
 }
 

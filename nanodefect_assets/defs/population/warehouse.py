@@ -17,6 +17,7 @@ from nanodefect_assets.defs.resources import HomeResource
         ["samples", "annotations"],
         ["samples", "tilt_series"],
         ["samples", "coordinates"],
+        ["tomography", "reconstruction"],
         ["hrtem", "segmentation"],
         ["hrtem", "mask_scores"],
         ["hrtem", "particles"],

@@ -120,7 +120,12 @@ class _State:
         x, found = state.arrays["x"].copy(), state.arrays["found"].copy()
         ahead, seen = (problem.residual(problem.projector.forward(volume)) for volume in (x, found))
         return cls(
-            x=x, found=found, ahead=ahead, seen=seen, gradient=problem.gradient(ahead), **dict(cast("Mapping", state.record))
+            x=x,
+            found=found,
+            ahead=ahead,
+            seen=seen,
+            gradient=problem.gradient(ahead),
+            **dict(cast("Mapping", state.record)),
         )
 
 
@@ -173,7 +178,9 @@ def fasta(
         n_done = len(state.misfits)
         if checkpoint is not None and n_done % _SAVE_EVERY == 0:
             checkpoint.save(state.as_checkpoint())
-        on_step(Progress(task="FASTA", done=n_done, total=params.n_iterations, detail=f"misfit {state.misfits[-1]:.4f}"))
+        on_step(
+            Progress(task="FASTA", done=n_done, total=params.n_iterations, detail=f"misfit {state.misfits[-1]:.4f}")
+        )
     return Solved(
         volume=state.found,
         misfits=np.array(state.misfits),
@@ -202,18 +209,7 @@ def _first_state(problem: _Problem, start: Volume3D | None) -> _State:
 
 def _iterate(problem: _Problem, state: _State, params: FastaParams) -> float:
     """Take one step; return its residual as a share of the largest so far, or of the gradient's."""
-    bound = max(state.values[-params.window :])
-    for attempt in range(params.max_backtracks + 1):
-        stepped = np.empty_like(state.x)
-        moved, along, taken = shrink_step(
-            state.x.ravel(), state.gradient.ravel(), state.step, params.sparsity, stepped.ravel()
-        )
-        seen = problem.residual(problem.projector.forward(stepped))
-        value = square_sum(seen) / 2
-        if value <= bound + along + moved / (2 * state.step) * (1 + 1e-6) or attempt == params.max_backtracks:
-            break
-        state.step /= 2
-        state.n_backtracks += 1
+    stepped, seen, moved, taken = _descend(problem, state, params)
     residual = np.sqrt(moved) / state.step
     state.residuals.append(residual)
     scale = max(np.sqrt(dot(state.gradient.ravel(), state.gradient.ravel())), np.sqrt(taken) / state.step, 1e-30)
@@ -222,6 +218,28 @@ def _iterate(problem: _Problem, state: _State, params: FastaParams) -> float:
     else:
         _adapt(problem, state, stepped, seen, moved)
     return min(residual / max(max(state.residuals), 1e-30), residual / scale)
+
+
+def _descend(problem: _Problem, state: _State, params: FastaParams) -> tuple[Volume3D, Views, float, float]:
+    """Step downhill, and halve the step until the misfit stays below its bound (eq. 38).
+
+    Returns the point, its residual image, the square of the way to it and of what the proximal map took.
+    """
+    bound = max(state.values[-params.window :])
+    stepped = np.empty_like(state.x)
+    for _ in range(params.max_backtracks):
+        moved, along, taken = _try(state, params, stepped)
+        seen = problem.residual(problem.projector.forward(stepped))
+        if square_sum(seen) / 2 <= bound + along + moved / (2 * state.step) * (1 + 1e-6):
+            return stepped, seen, moved, taken
+        state.step /= 2
+        state.n_backtracks += 1
+    moved, _, taken = _try(state, params, stepped)
+    return stepped, problem.residual(problem.projector.forward(stepped)), moved, taken
+
+
+def _try(state: _State, params: FastaParams, stepped: Volume3D) -> tuple[float, float, float]:
+    return shrink_step(state.x.ravel(), state.gradient.ravel(), state.step, params.sparsity, stepped.ravel())
 
 
 def _accelerate(problem: _Problem, state: _State, stepped: Volume3D, seen: Views) -> None:

@@ -39,5 +39,3 @@ def _angles_stood_for(tilts_deg: Float[np.ndarray, " tilt"]) -> Float[np.ndarray
     shares = np.empty(len(gaps))
     shares[order] = (gaps + np.roll(gaps, 1)) / 2
     return shares
-
-

@@ -1,7 +1,7 @@
 """Band-limited projection in any direction, by the central slice theorem.
 
-Every view is a plane through the volume's Fourier transform, read between the grid points by a non-uniform FFT that knows
-volumes to be real. Its cost hardly grows with the number of views, and the adjoint is exact.
+Every view is a plane through the volume's Fourier transform, read between the grid points by a non-uniform FFT that
+knows volumes to be real. Its cost hardly grows with the number of views, and the adjoint is exact.
 """
 
 import numpy as np
@@ -82,7 +82,8 @@ class FourierProjector:
     def forward(self, volume: Float[np.ndarray, "z y x"]) -> Float[np.ndarray, "tilt row col"]:
         """Return every view of a volume."""
         padded = np.empty(self._grid_shape, dtype=np.float32)
-        pad_centred(np.asarray(volume, dtype=np.float32), *self._scales, padded)
+        along_z, along_y, along_x = self._scales
+        pad_centred(np.asarray(volume, dtype=np.float32), along_z, along_y, along_x, padded)
         grid = _with_margins(rfftn(padded, workers=get_num_threads(), overwrite_x=True))
         values = np.empty(len(self._places), dtype=np.complex64)
         read_points(_parts(grid), self._places, self._table, _parts(values[:, None]))

@@ -19,7 +19,14 @@ from nanodefect_assets.science.tomography.fbp import filtered_back_projection
 from nanodefect_assets.science.tomography.grids import doubled, halved
 from nanodefect_assets.science.tomography.params import ReconstructionParams
 from nanodefect_assets.science.tomography.projector import Projector, Views, Volume3D
-from nanodefect_assets.science.tomography.quality import mass_error, noise_r_factors, r_factor, r_factors
+from nanodefect_assets.science.tomography.quality import (
+    ShellCorrelation,
+    mass_error,
+    noise_r_factors,
+    r_factor,
+    r_factors,
+    shell_correlation,
+)
 from nanodefect_assets.science.tomography.sirt import sirt
 
 _FEWEST_TILTS = 3
@@ -98,7 +105,9 @@ def reconstruct(
     self_test = check_projector(series.geometry, params.backend)
     self_test.require()
     prepared = _prepared(series, params)
-    projector = make_projector(prepared.geometry, shape, cast("tuple[int, int]", prepared.images.shape[1:]), params.backend)
+    projector = make_projector(
+        prepared.geometry, shape, cast("tuple[int, int]", prepared.images.shape[1:]), params.backend
+    )
     solved = _solve(prepared, projector, params, support, checkpoint, on_step)
     kept = _cropped(solved.volume, series, params)
     projected, images = projector.forward(solved.volume), prepared.images
@@ -113,6 +122,22 @@ def reconstruct(
         self_test=self_test,
         is_converged=solved.is_converged,
     )
+
+
+def compare_halves(
+    series: TiltSeries, params: ReconstructionParams, *, on_step: OnStep = ignore_progress
+) -> ShellCorrelation:
+    """Return how well the volumes from the even and from the odd images, in order of tilt, agree."""
+    order = np.argsort(series.geometry.tilts_deg, kind="stable")
+    halves = [_solve_alone(series.taken(order[first::2]), params, on_step) for first in (0, 1)]
+    return shell_correlation(halves[0], halves[1], series.geometry)
+
+
+def _solve_alone(series: TiltSeries, params: ReconstructionParams, on_step: OnStep) -> Volume3D:
+    prepared, shape = _prepared(series, params), _volume_shape(series, params)
+    image_shape = cast("tuple[int, int]", prepared.images.shape[1:])
+    projector = make_projector(prepared.geometry, shape, image_shape, params.backend)
+    return _cropped(_solve(prepared, projector, params, None, None, on_step).volume, series, params)
 
 
 def check_series(series: TiltSeries) -> None:
@@ -139,7 +164,7 @@ def _check_angles(series: TiltSeries) -> None:
             raise Refusal(
                 "duplicate_angle",
                 expected="every angle once",
-                got=f"{series.geometry.tilts_deg[before]:g} degrees in images {min(before, after)} and {max(before, after)}",
+                got=f"{series.geometry.tilts_deg[before]:g} degrees in images {sorted(map(int, (before, after)))}",
                 advice="Average images of one angle, or correct the angles.",
             )
 
@@ -153,7 +178,9 @@ def _check_support(support: Bool[np.ndarray, "z y x"] | None, shape: tuple[int, 
         raise Refusal("empty_support", expected="a support with voxels in it", got="none")
 
 
-def memory_bytes(volume_shape: tuple[int, int, int], views_shape: tuple[int, int, int], params: ReconstructionParams) -> int:
+def memory_bytes(
+    volume_shape: tuple[int, int, int], views_shape: tuple[int, int, int], params: ReconstructionParams
+) -> int:
     """Return about how much memory a reconstruction needs at its peak."""
     n_voxels, n_pixels = int(np.prod(volume_shape)), int(np.prod(views_shape))
     is_matrix = params.backend in ("auto", "matrix")
@@ -178,7 +205,9 @@ def _check_memory(series: TiltSeries, shape: tuple[int, int, int], params: Recon
 def _margins(series: TiltSeries, params: ReconstructionParams) -> tuple[int, int]:
     """Return by how many voxels the volume is larger than the images, on each side, along y and x."""
     n_rows, n_cols = series.images.shape[1:]
-    return 0 if series.geometry.is_single_axis else round(n_rows * params.padding / 2), round(n_cols * params.padding / 2)
+    return 0 if series.geometry.is_single_axis else round(n_rows * params.padding / 2), round(
+        n_cols * params.padding / 2
+    )
 
 
 def _volume_shape(series: TiltSeries, params: ReconstructionParams) -> tuple[int, int, int]:
@@ -217,9 +246,7 @@ def _solve(
         return sirt(projector, series.images, params.n_iterations, on_step=on_step)
     is_begun = checkpoint is not None and checkpoint.load() is not None
     start = None if is_begun else _coarse_start(series, projector.volume_shape, params, params.n_levels, on_step)
-    return fasta(
-        projector, series.images, params, start=start, support=support, checkpoint=checkpoint, on_step=on_step
-    )
+    return fasta(projector, series.images, params, start=start, support=support, checkpoint=checkpoint, on_step=on_step)
 
 
 def _coarse_start(

@@ -1,7 +1,7 @@
 """Trilinear projection in any direction, on all threads.
 
-Each voxel is dropped on the image, shared between four pixels by bilinear weights: no mass is lost but at the edges, and
-the adjoint, which picks up from the same pixels with the same weights, is exact. Views run in parallel on the way
+Each voxel is dropped on the image, shared between four pixels by bilinear weights: no mass is lost but at the edges,
+and the adjoint, which picks up from the same pixels with the same weights, is exact. Views run in parallel on the way
 forward, planes of the volume on the way back, so that no two threads write to the same place.
 """
 
@@ -77,7 +77,10 @@ def _span(start, step, length, first, last):
     if step > 1e-7:
         first, last = max(first, int(np.ceil(-start / step))), min(last, int(np.ceil((length - start) / step)))
     elif step < -1e-7:
-        first, last = max(first, int(np.floor((length - start) / step)) + 1), min(last, int(np.floor(-start / step)) + 1)
+        first, last = (
+            max(first, int(np.floor((length - start) / step)) + 1),
+            min(last, int(np.floor(-start / step)) + 1),
+        )
     elif start < 0 or start >= length:
         last = first
     return first, last
