@@ -7,6 +7,7 @@ from hypothesis import settings
 
 from nanodefect_assets.stores.home import Home
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that wait give way, as in runs of ours
 settings.register_profile("shared", deadline=None)  # CI's machine is slow now and then
 settings.load_profile("shared")
 

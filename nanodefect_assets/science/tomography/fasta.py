@@ -163,8 +163,8 @@ def fasta(
 
     Notes
     -----
-    The proximal map of mu * sum|x| with x >= 0 is max(x - tau mu, 0). The published code takes |x| - tau mu, which turns
-    large negative voxels positive.
+    The proximal map of mu * sum|x| with x >= 0 is max(x - tau mu, 0). The published code takes |x| - tau mu, which
+    turns large negative voxels positive.
     """
     problem = _Problem(projector=projector, views=views, support=support, invalid=invalid)
     scale = problem.scale() or 1.0
