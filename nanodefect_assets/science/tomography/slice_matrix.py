@@ -1,6 +1,6 @@
 """The projection of one slice at right angles to the tilt axis, as a sparse matrix."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import astra
 import numpy as np
@@ -30,6 +30,23 @@ def slice_matrix(
         Columns of an image.
     kernel : str
         One of `SliceKernel`.
+    """
+    geometry = slice_geometry(tilts_deg, shifts_px, slice_shape, n_cols)
+    projector = astra.create_projector(kernel, geometry, astra.create_vol_geom(*slice_shape))
+    matrix = astra.projector.matrix(projector)
+    found = csr_array(astra.matrix.get(matrix), dtype=np.float32)
+    astra.matrix.delete(matrix)
+    astra.projector.delete(projector)
+    return found
+
+
+def slice_geometry(
+    tilts_deg: Float[np.ndarray, " tilt"],
+    shifts_px: Float[np.ndarray, " tilt"],
+    slice_shape: tuple[int, int],
+    n_cols: int,
+) -> dict[str, Any]:
+    """Return what ASTRA calls the geometry of one slice, seen with our axes, sense and centre.
 
     Notes
     -----
@@ -43,10 +60,4 @@ def slice_matrix(
     rays = np.stack([np.sin(angles), np.cos(angles)], axis=1)
     origin = np.array([n_x // 2 - (n_x - 1) / 2, -(n_z // 2 - (n_z - 1) / 2)])
     middle = origin + along * ((n_cols - 1) / 2 - n_cols // 2 - shifts_px)[:, None]
-    geometry = astra.create_proj_geom("parallel_vec", n_cols, np.hstack([rays, middle, along]))
-    projector = astra.create_projector(kernel, geometry, astra.create_vol_geom(n_z, n_x))
-    matrix = astra.projector.matrix(projector)
-    found = csr_array(astra.matrix.get(matrix), dtype=np.float32)
-    astra.matrix.delete(matrix)
-    astra.projector.delete(projector)
-    return found
+    return astra.create_proj_geom("parallel_vec", n_cols, np.hstack([rays, middle, along]))
