@@ -4,6 +4,8 @@
 sampled counts as missing, and it knows no checks.
 """
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 _LONGEST_WAIT = "*/15 * * * *"
@@ -15,6 +17,20 @@ when_inputs_pass = (
     & dg.AutomationCondition.all_deps_blocking_checks_passed()
 ).with_label("when inputs have changed and passed their blocking checks")
 """For assets of one sample."""
+
+
+def when_inputs_or_models_pass(*models: Sequence[str]) -> dg.AutomationCondition:
+    """Return the condition for an asset of one sample that also uses models that are of no sample.
+
+    Made again also when a model was. One that was never made is one that ships with the package, and does not hold the
+    sample back. A change of a model reaches only samples that exist: of the others, the inputs are missing.
+    """
+    of_models = dg.AssetSelection.assets(*models)
+    is_missing = dg.AutomationCondition.missing()
+    return (when_inputs_pass & ~dg.AutomationCondition.any_deps_match(is_missing).ignore(of_models)).with_label(
+        "when inputs or the model in use have changed and passed their blocking checks"
+    )
+
 
 when_inputs_settle = (
     dg.AutomationCondition.any_deps_match(dg.AutomationCondition.newly_updated())

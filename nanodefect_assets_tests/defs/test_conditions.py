@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from nanodefect_assets.defs.checks import declare_check
-from nanodefect_assets.defs.conditions import when_inputs_pass, when_inputs_settle
+from nanodefect_assets.defs.conditions import when_inputs_or_models_pass, when_inputs_pass, when_inputs_settle
 from nanodefect_assets.defs.partitions import batch_of_sample, register_places, sample, sample_key, synthesis_batch
 from nanodefect_assets.domain.keys import Place
 
@@ -158,3 +158,65 @@ def test_an_input_made_while_the_gathering_asset_is_at_work_is_not_forgotten(gri
     grid.make(everything)
 
     assert keys(grid.tick(), "g/all") == {"None"}
+
+
+@dg.asset(key=["g", "model"])
+def model() -> None: ...
+
+
+@dg.asset(
+    key=["g", "by_model"],
+    deps=[source, model],
+    partitions_def=sample,
+    automation_condition=when_inputs_or_models_pass(["g", "model"]),
+)
+def by_model() -> None: ...
+
+
+class TestModels:
+    """An asset of a sample that uses a model: `source` of two of the three cells was made."""
+
+    @pytest.fixture
+    def ticks(self):
+        with dg.DagsterInstance.ephemeral() as instance:
+            register_places(instance, CELLS)
+            yield ModelTicks(instance)
+
+    def test_no_model_holds_nothing_back(self, ticks):
+        ticks.make(source, CELLS[0])
+
+        assert ticks.tick() == {str(sample_key(CELLS[0]))}
+
+    def test_another_model_reaches_the_samples_that_exist_and_no_other(self, ticks):
+        for place in CELLS[:2]:
+            ticks.make(source, place)
+        ticks.tick()
+        ticks.tick()  # what was asked for is seen to be made
+        ticks.make(model)
+
+        assert ticks.tick() == {str(sample_key(place)) for place in CELLS[:2]}
+
+
+class ModelTicks:
+    def __init__(self, instance):
+        self.instance, self.cursor = instance, None
+        self.defs = dg.Definitions([source, model, by_model], resources={"verdict": Verdict(bad=[])})
+        self.tick()
+
+    def tick(self):
+        result = dg.evaluate_automation_conditions(self.defs, self.instance, cursor=self.cursor)
+        self.cursor = result.cursor
+        found = {str(partition) for partition in result.get_requested_partitions(by_model.key)}
+        for place in CELLS:
+            if str(sample_key(place)) in found:
+                self.make(by_model, place)
+        return found
+
+    def make(self, asset, place=None):
+        dg.materialize(
+            [asset],
+            selection=[asset],
+            instance=self.instance,
+            partition_key=None if place is None else sample_key(place),
+            resources={"verdict": Verdict(bad=[])},
+        )

@@ -63,7 +63,7 @@ class ParticleFinder:
             )
         self._config, self._material = config, material
         self._model = None if config.segmenter == "classical" else model
-        self._predict = None if self._model is None else _one_at_a_time(self._model, compute)
+        self._predict = None if self._model is None else _Predictor(self._model, compute)
         self._gate = None if self._model is None else _gate_of(self._model)
 
     def find(self, micrograph: "Micrograph", *, dose_e_per_nm2: float | None = None) -> Found:
@@ -170,16 +170,22 @@ def mask_row(micrograph: "Micrograph", labels: "np.ndarray", **how: object) -> d
     }
 
 
-def _one_at_a_time(model: "StoredModel", compute: Compute) -> "Callable[[np.ndarray], np.ndarray]":
-    """Return the network as a function that has the machine to itself while other threads read and part particles."""
-    predict = predictor_of(network_of(model), device=compute.pick_device(), n_threads=compute.n_threads)
-    lock = Lock()
+class _Predictor:
+    """The network of a model, built when first needed.
 
-    def locked(tiles: "np.ndarray") -> "np.ndarray":
-        with lock:
-            return predict(tiles)
+    It has the machine to itself while other threads read micrographs and part particles.
+    """
 
-    return locked
+    def __init__(self, model: "StoredModel", compute: Compute) -> None:
+        self._model, self._compute, self._lock = model, compute, Lock()
+        self._predict: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def __call__(self, tiles: "np.ndarray") -> "np.ndarray":
+        with self._lock:
+            if self._predict is None:
+                device, n_threads = self._compute.pick_device(), self._compute.n_threads
+                self._predict = predictor_of(network_of(self._model), device=device, n_threads=n_threads)
+            return self._predict(tiles)
 
 
 def _gate_of(model: "StoredModel") -> "GateReference | None":

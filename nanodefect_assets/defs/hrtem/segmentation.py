@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from nanodefect_assets.defs.checks import declare_check, items_check, items_result
-from nanodefect_assets.defs.conditions import when_inputs_pass
+from nanodefect_assets.defs.conditions import when_inputs_or_models_pass
 from nanodefect_assets.defs.hrtem.finding import Found, ParticleFinder, SegmentationConfig, take_drawn
 from nanodefect_assets.defs.hrtem.networks import SEGMENTER
 from nanodefect_assets.defs.making import in_order, making, report, upstream
@@ -33,7 +33,7 @@ _CHAMPION = AssetName(group="hrtem", noun="champion_segmenter")
     group_name="hrtem",
     code_version="2",
     kinds={"pytorch", "scikitimage", "zarr"},
-    automation_condition=when_inputs_pass,
+    automation_condition=when_inputs_or_models_pass(["hrtem", "champion_segmenter"]),
     check_specs=[
         items_check("hrtem", "segmentation"),
         declare_check(
