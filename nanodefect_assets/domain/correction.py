@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nanodefect_assets.domain.globs import matches
 from nanodefect_assets.domain.lengths import LARGEST_PIXEL_NM, SMALLEST_PIXEL_NM
-from nanodefect_assets.domain.manifest import Manifest, ManifestFile
+from nanodefect_assets.domain.manifest import Manifest, ManifestFile, MapPlace
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.refusal import Refusal
 
@@ -203,7 +203,17 @@ def _corrected(file: ManifestFile, correction: Correction) -> ManifestFile:
     return file.model_copy(
         update={
             "acquisition": acquisition,
+            "map_place": _rescaled(file, correction.pixel_size_nm),
             "calibration_source": "correction",
             "calibration_reason": f"{correction.reason} ({correction.author})",
         }
     )
+
+
+def _rescaled(file: ManifestFile, pixel_size_nm: float | None) -> MapPlace | None:
+    """Return the place of a file with another pixel size: a grid is laid out in pixels, a stage is not."""
+    place, before_nm = file.map_place, file.acquisition.pixel_size_nm
+    if place is None or place.source != "grid" or before_nm is None or pixel_size_nm is None:
+        return place
+    factor = pixel_size_nm / before_nm
+    return place.model_copy(update={"x_nm": place.x_nm * factor, "y_nm": place.y_nm * factor})

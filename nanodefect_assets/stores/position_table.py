@@ -20,6 +20,7 @@ _LARGEST_BYTES = 16 * 2**20
 _MOST_ROWS = 100_000
 _DELIMITERS = "\t;,"
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,3}))?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
 _FILE_WORDS = {"file", "filename", "name", "tile", "image", "path", "tilename", "imagename", "filepath"}
 _FILLERS = {"stage", "pos", "position", "tile", "image", "centre", "center", "coordinate", "abs", "absolute"}
 _GLUED = re.compile(r"^(?:stage|pos|position|centre|center)(?=[xy]$)")
@@ -61,6 +62,8 @@ def read_position_table(path: Path) -> list[PositionRow]:
     rows = [(start + 1 + line, row) for line, row in _split(lines[start:], delimiter) if any(row)]
     if len(rows) > _MOST_ROWS:
         raise _no_table(f"at most {_MOST_ROWS:,} rows", f"{len(rows):,}")
+    if not rows:
+        raise _no_table("a header", "nothing but separators")
     columns = _columns_of(rows[0][1])
     has_commas = delimiter != "," and _has_decimal_commas([row for _, row in rows[1:]], columns)
     return [_row(line, row, columns, has_commas) for line, row in rows[1:]]
@@ -127,9 +130,14 @@ def _nm_per(unit: str, title: str) -> float:
 
 
 def _has_decimal_commas(rows: Iterable[list[str]], columns: _Columns) -> bool:
-    """Whether numbers have decimal commas: some have a comma, and none has a point."""
-    cells = "".join(row[at] for row in rows for at in columns.at if at < len(row))
-    return "," in cells and "." not in cells
+    """Whether numbers have decimal commas: some have a comma, none has a point, and not all may be thousands."""
+    cells = [row[at] for row in rows for at in columns.at if at < len(row)]
+    with_comma = [cell for cell in cells if "," in cell]
+    if not with_comma or any("." in cell for cell in cells):
+        return False
+    if all(_THOUSANDS.fullmatch(cell) for cell in with_comma):
+        raise _no_table("numbers that can be read in one way only, with a decimal point", repr(with_comma[0])[:60])
+    return True
 
 
 def _row(line: int, row: list[str], columns: _Columns, has_commas: bool) -> PositionRow:

@@ -9,7 +9,7 @@ from nanodefect_assets.domain.correction import (
     check_applies,
     in_force,
 )
-from nanodefect_assets.domain.manifest import Acquisition, Manifest, ManifestFile
+from nanodefect_assets.domain.manifest import Acquisition, Manifest, ManifestFile, MapPlace
 from nanodefect_assets.domain.refusal import Refusal
 
 
@@ -59,6 +59,17 @@ def test_a_mended_calibration_changes_its_files_and_nothing_else():
     assert corrected.files[1].calibration_source == "correction"
     assert corrected.files[1].calibration_reason == "drifted (A. Person)"
     assert corrected.files[0] == MANIFEST.files[0]
+
+
+@pytest.mark.parametrize(("source", "expected"), [("grid", (20.0, 6.0)), ("file", (10.0, 3.0))])
+def test_a_mended_calibration_lays_a_grid_out_anew_and_leaves_the_stage_alone(source, expected):
+    place = MapPlace(name="te", x_nm=10.0, y_nm=3.0, source=source)
+    manifest = MANIFEST.model_copy(update={"files": (file("a.tif", map_place=place),)})
+    entries = [correction(1, "calibration", target="a.tif", value="0.5")]
+    entries.append(correction(2, "calibration", target="a.tif", value="0.2"))
+    mended = apply_corrections(manifest, entries).files[0].map_place
+
+    assert (mended.x_nm, mended.y_nm) == pytest.approx(expected)
 
 
 def test_of_two_calibrations_the_later_holds():

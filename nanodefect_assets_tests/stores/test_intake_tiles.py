@@ -17,11 +17,11 @@ ROWS = "a.tif,1000,500\nb.tif,1000.036,500\nc.tif,1000,500.024\n"
 MAP = "path: 'm/*.tif', modality: sem, pixel_size_nm: 2, positions: m/tiles.csv"
 
 
-def fei(x_m, y_m):
+def fei(x_m, y_m, more=""):
     """Return the tag in which Thermo Fisher's microscopes write what they know."""
     sections = {"User": "", "Scan": "PixelWidth=2e-009\r\nPixelHeight=2e-009\r\n"}
     sections["Stage"] = f"StageX={x_m}\r\nStageY={y_m}\r\n"
-    text = "".join(f"[{name}]\r\n{body}\r\n" for name, body in sections.items())
+    text = "".join(f"[{name}]\r\n{body}\r\n" for name, body in sections.items()) + more
     return [(34682, "s", 0, text, True)]
 
 
@@ -201,6 +201,16 @@ def test_a_check_says_how_many_tiles_have_a_place_and_overlap(home, folder, caps
 
     said = capsys.readouterr().out
     assert "map te of end: 3 of 4 images have a position, 1 pairs overlap" in said
+
+
+def test_a_data_bar_is_no_overlap(home, folder, rng, capsys):
+    for name, y_m in (("a", 0.0), ("b", -4.4e-8)):
+        image = rng.integers(0, 255, (40, 24)).astype("uint8")
+        tifffile.imwrite(folder / f"{name}.tif", image, extratags=fei(1e-3, y_m, "[Image]\r\nResolutionY=30\r\n"))
+    (folder / "batch.yaml").write_text(batch("path: '?.tif', modality: sem, map: te"))
+    check_folder(home, folder)
+
+    assert "2 of 2 images have a position, 0 pairs overlap" in capsys.readouterr().out
 
 
 def test_a_draft_finds_the_table(folder):

@@ -96,6 +96,26 @@ def test_a_bad_row_leaves_the_others_alone(cells, read):
     assert isinstance(good.position, StatedPosition)
 
 
+@pytest.mark.parametrize("cells", ["12,345;1,000", "-1,234;7", "1,234,567;0"])
+def test_commas_that_may_part_thousands_are_refused(cells, read):
+    with pytest.raises(Refusal, match="one way only"):
+        read(f"file;x_nm;y_nm\na.tif;{cells}\n")
+
+
+@pytest.mark.parametrize("cells", ["12,345;0,123", "1234,567;1,000", "1,25;1,000"])
+def test_commas_that_cannot_part_thousands_are_decimal(cells, read):
+    x, y = (float(cell.replace(",", ".")) for cell in cells.split(";"))
+    (row,) = read(f"file;x_nm;y_nm\na.tif;{cells}\n")
+
+    assert (row.position.x_nm, row.position.y_nm) == (x, y)
+
+
+@pytest.mark.parametrize("text", [",,,\n", '""\n', "# positions\n;;\n"])
+def test_nothing_but_separators_is_no_table(text, read):
+    with pytest.raises(Refusal, match="separators"):
+        read(text)
+
+
 def test_thousands_are_not_guessed(read):
     rows = read("file;x_um;y_um\na.tif;1,234.5;2\nb.tif;1,5;2\n")
 

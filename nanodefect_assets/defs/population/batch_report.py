@@ -100,4 +100,5 @@ def _lead(made: "Made") -> str:
     simulated = {file.is_simulated for file in manifest.files}
     kind = "" if simulated == {False} else " Simulated." if simulated == {True} else " Some files are simulated."
     files = "1 file" if len(manifest.files) == 1 else f"{len(manifest.files)} files"
-    return f"{manifest.material or 'Material not stated'}; {files} of {len(manifest.cells())} aliquots accepted.{kind}"
+    aliquots = "1 aliquot" if len(manifest.cells()) == 1 else f"{len(manifest.cells())} aliquots"
+    return f"{manifest.material or 'Material not stated'}; {files} of {aliquots} accepted.{kind}"

@@ -129,7 +129,9 @@ def _mosaic(generations: Mapping[str, StoredGeneration]) -> tuple[PagePicture, .
     tiles = [(item.rsplit("/", 1)[-1], images.read(item), labels.read(item)) for item in islice(both, _MOST_IMAGES)]
     shown = f"the first {len(tiles)} of {len(both)} micrographs" if len(tiles) < len(both) else "all micrographs"
     caption = f"Particles outlined in {shown}."
-    return (PagePicture(png=figure_png(plot_mosaic(tiles), _PICTURE_BYTES), caption=caption),)
+    sizes_nm = [images.pixel_size_nm(item) for item in both[:_MOST_IMAGES]]
+    figure = plot_mosaic(tiles, pixel_sizes_nm=sizes_nm)
+    return (PagePicture(png=figure_png(figure, _PICTURE_BYTES), caption=caption),)
 
 
 def _sizes(made: Made) -> PageSection | None:
@@ -207,6 +209,8 @@ def _checks(made: Made, instance: dg.DagsterInstance) -> PageSection:
         rows += [(where, result.asset, result.check.replace("_", " "), result.outcome) for result in results]
     odd = sum(row[-1] != "passed" for row in rows)
     said = f"{len(rows)} checks, {odd} of them did not pass." if odd else f"All {len(rows)} checks passed."
+    if not rows:
+        said = "No check has said anything yet."
     rows.sort(key=lambda row: row[-1] == "passed")
     table = PageTable(header=("aliquot", "asset", "check", "outcome"), rows=tuple(rows))
     return PageSection(heading="Checks", paragraphs=(said,), tables=(table,) if rows else ())

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy import fft
+from scipy.signal.windows import tukey
 from scipy.spatial import cKDTree
 from skimage.registration import phase_cross_correlation
 
@@ -21,9 +23,13 @@ from nanodefect_assets.science.imaging.params import OverlapParams
 _Image = Float[np.ndarray, "row col"]
 _Corners = Float[np.ndarray, "tile 2"]
 _N_STEPS = 4
+_TAPERED = 0.5
 _LEAST_SPREAD = 1e-12
 _STANDARD_ERRORS = 6
-"""By so many standard errors, 1 / sqrt(pixels), must a correlation stand out: it is the best of many shifts."""
+"""By so many standard errors of unrelated pixels, 1 / sqrt(pixels), must a correlation stand out: it is the best of
+many shifts."""
+_ERRORS_OF_TEXTURE = 4
+"""The same where neighbouring pixels go together, as in carbon out of focus: of fewer shifts that differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +146,9 @@ def refine_offset(first: _Image, second: _Image, offset_px: Float[np.ndarray, " 
     -----
     The overlap is cut anew after each step, so that both cuts come to show the same; two kinds of correlation are
     tried, phases alone and with their amplitudes, and the one counts at which the tiles look more alike: the first is
-    better on sharp images, the second in noise. Means of rows and columns are taken out before, since streaks of
-    charging and shading go with the scan and not with the specimen.
+    better on sharp images, the second in noise. Both are led towards no shift by the ends of rows and columns, which
+    are alike in both cuts, so that a window takes these out: smooth images are pixels off otherwise. Means of rows and
+    columns are taken out before, since streaks of charging and shading go with the scan and not with the specimen.
     """
     start = np.asarray(offset_px, dtype=float)
     found = max((_follow(first, second, start, kind, params) for kind in ("phase", None)), key=lambda one: one[1])
@@ -162,7 +169,7 @@ def _follow(
         if cuts is None:
             return start, 0.0
         shift, _, _ = phase_cross_correlation(
-            *cuts,
+            *(cut * _window(cut.shape) for cut in cuts),
             normalization=kind,  # pyright: ignore[reportArgumentType]  its docstring has None too
             upsample_factor=params.upsample_factor,
             disambiguate=False,
@@ -176,8 +183,24 @@ def _follow(
     if cuts is None:
         return start, 0.0
     correlation = float(np.mean(cuts[0] * cuts[1]))
-    is_chance = correlation < _STANDARD_ERRORS / np.sqrt(cuts[0].size)
-    return (start, 0.0) if is_chance else (offset, correlation)
+    least = max(_STANDARD_ERRORS / np.sqrt(cuts[0].size), _ERRORS_OF_TEXTURE * _chance_correlation(*cuts))
+    return (start, 0.0) if correlation < least else (offset, correlation)
+
+
+def _window(shape: tuple[int, ...]) -> _Image:
+    """Return a window that falls to 0 at the border, where the ends of rows and columns would seem to be edges."""
+    rows, cols = (tukey(n, _TAPERED) for n in shape)
+    return rows[:, None] * cols
+
+
+def _chance_correlation(first: _Image, second: _Image) -> float:
+    """Return the correlation of two cuts, of mean 0 and spread 1, that have nothing to do with one another.
+
+    That is its root mean square over all shifts, by Parseval's theorem: 1 / sqrt(pixels) if they are white, more where
+    they are smooth.
+    """
+    powers = [np.abs(fft.fft2(cut)) ** 2 for cut in (first, second)]
+    return float(np.sqrt(np.sum(powers[0] * powers[1])) / first.size**2)
 
 
 def _cuts(

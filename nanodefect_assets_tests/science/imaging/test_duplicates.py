@@ -93,6 +93,22 @@ def test_a_sliver_that_the_error_pushed_out_of_the_overlap_goes_too():
     assert find_duplicates(*two(first, second, 40), PARAMS) == {(0, 1): (1, 4)}
 
 
+def test_a_sliver_pushed_out_on_the_other_side_goes_too():
+    first, second = blank(), blank()
+    first[10:20, 30:39] = 4
+    second[10:20, 0] = 1
+
+    assert find_duplicates(*two(first, second, 40), PARAMS) == {(1, 1): (0, 4)}
+
+
+def test_the_one_far_from_the_border_is_kept_even_if_it_is_drawn_smaller():
+    first, second = blank(), blank()
+    first[10:20, 49:60] = 1
+    second[11:19, 10:19] = 1
+
+    assert find_duplicates(*two(first, second, 40), PARAMS) == {(0, 1): (1, 1)}
+
+
 def test_neighbours_are_not_taken_for_one_another():
     first, second = blank(), blank()
     first[10:20, 42:48], second[10:20, 10:16] = 1, 1

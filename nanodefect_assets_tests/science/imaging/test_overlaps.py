@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from nanodefect_assets.science.imaging.overlaps import (
     Overlaps,
@@ -93,6 +94,22 @@ def test_noise_is_not_believed_and_stays_where_the_stage_has_it(rng):
 
     assert not refined.is_believed
     assert refined.offset_px.tolist() == [3.5, 60.0]
+
+
+@pytest.mark.parametrize("blur_px", [3, 6, 10])
+def test_smooth_carbon_is_not_believed(blur_px, rng):
+    strips = (gaussian_filter(rng.normal(0, 1, (2, 400, 300)), (0, blur_px, blur_px)) for _ in range(12))
+
+    assert not any(refine_offset(*pair, np.array([0.0, 260.0]), PARAMS).is_believed for pair in strips)
+
+
+@pytest.mark.parametrize("blur_px", [3, 6, 10])
+def test_smooth_carbon_that_is_the_same_is_found(blur_px, rng):
+    field = gaussian_filter(rng.normal(0, 1, (405, 540)), blur_px)
+    refined = refine_offset(field[:400, :300], field[5:, 240:], np.array([1.0, 247.0]), PARAMS)
+
+    assert refined.is_believed
+    assert refined.offset_px == pytest.approx([5, 240], abs=0.5)
 
 
 def test_a_tile_is_not_moved_beyond_the_bound(rng):
