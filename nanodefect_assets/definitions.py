@@ -3,6 +3,7 @@
 import dagster as dg
 
 from nanodefect_assets.defs.atoms.atomic_model import atomic_model
+from nanodefect_assets.defs.atoms.candidates import candidates
 from nanodefect_assets.defs.atoms.grains import grains
 from nanodefect_assets.defs.atoms.order import order
 from nanodefect_assets.defs.correcting import corrected
@@ -45,6 +46,7 @@ ASSETS = (
     training_set,
     segmenter,
     champion_segmenter,
+    candidates,
     atomic_model,
     order,
     grains,

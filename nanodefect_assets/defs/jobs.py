@@ -18,6 +18,7 @@ per_sample = dg.AssetSelection.assets(
     ["hrtem", "segmentation"],
     ["hrtem", "mask_scores"],
     ["hrtem", "particles"],
+    ["atoms", "candidates"],
     ["atoms", "atomic_model"],
     ["atoms", "order"],
     ["atoms", "grains"],

@@ -554,7 +554,7 @@ ATOMIC_MODELS = Table(
     meaning="One particle of which every atom has a position.",
     columns=(
         text("structure_id", "The particle: <batch>/<aliquot>/<path below the batch>."),
-        text("source", "imported: coordinates that came with the batch."),
+        text("source", "imported: coordinates that came with the batch; traced: found in a tilt series."),
         _SIMULATED,
         integer("n_atoms", "Atoms."),
         text("composition", "Chemical formula."),
@@ -571,8 +571,41 @@ ATOMS = Table(
         _SIMULATED,
         text("species", "Chemical symbol; X where it is not known."),
         *(number(f"{axis}_angstrom", f"Position along {axis}.", "angstrom") for axis in "xyz"),
+        number(
+            "sigma_pm",
+            "Standard deviation of the position, over all three coordinates, from the noise of the images; missing "
+            "where imported.",
+            "pm",
+            null=True,
+        ),
+        number("intensity", "Sum of the atom's image, in the counts of the tilt series; traced only.", null=True),
+        number("intensity_sigma", "Standard deviation of the intensity; traced only.", null=True),
+        integer("intensity_class", "0, or 1 for the brighter of two kinds of atoms; traced only.", null=True),
     ),
     key=("structure_id", "atom_index"),
+)
+
+ATOM_CANDIDATES = Table(
+    name="atom_candidates",
+    meaning="One peak of a reconstructed volume that may be an atom.",
+    columns=(
+        text("tilt_series_id", "The tilt series."),
+        integer("candidate_index", "Number of the peak, from 0."),
+        _SIMULATED,
+        *(
+            number(f"{axis}_angstrom", f"Position along {axis}, from the volume's centre.", "angstrom")
+            for axis in "xyz"
+        ),
+        number("height", "Rise above the volume's median, in the units of the volume."),
+        number(
+            "contrast",
+            "Height over the depth of the volume's deepest minimum, missing where it has none; noise "
+            "hardly makes more than 1.",
+            null=True,
+        ),
+        flag("is_claimed", "Whether the volume alone shows it to be more than noise."),
+    ),
+    key=("tilt_series_id", "candidate_index"),
 )
 
 ATOM_ORDERS = Table(
@@ -693,6 +726,7 @@ WRITTEN: tuple[Table, ...] = (
     STRUCTURES,
     COORDINATES,
     PARTICLE_LABELS,
+    ATOM_CANDIDATES,
     ATOMIC_MODELS,
     ATOMS,
     ATOM_ORDERS,

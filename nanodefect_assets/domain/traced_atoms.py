@@ -6,6 +6,9 @@ from typing import Self
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+CLAIMED_CONTRAST = 1.3
+"""The highest maximum of a volume of noise is hardly ever this much higher than its deepest minimum is deep."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PeakList:
@@ -36,6 +39,11 @@ class PeakList:
 
     def __len__(self) -> int:
         return len(self.positions_angstrom)
+
+    @property
+    def is_claimed(self) -> Bool[np.ndarray, " peak"]:
+        """Which candidates the volume alone shows to be more than noise."""
+        return self.contrast > CLAIMED_CONTRAST
 
     def taken(self, selected: Bool[np.ndarray, " peak"] | Int[np.ndarray, " chosen"]) -> Self:
         """Return some of the peaks."""

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.io import read, write
+from jaxtyping import Float, Int
 
 from nanodefect_assets.domain.atom_order import TEMPLATES, AtomOrder
 from nanodefect_assets.domain.grain_map import GrainMap
+from nanodefect_assets.domain.traced_atoms import TracedAtoms
 from nanodefect_assets.stores.files import write_atomically
 
 
@@ -34,12 +36,7 @@ def write_labelled_atoms(
     ValueError
         If there is not one symbol per atom, or a symbol is no element.
     """
-    if len(species) != len(order):
-        raise ValueError(f"Expected a chemical symbol for each of {len(order)} atoms. Got {len(species)}.")
-    try:
-        atoms = Atoms(symbols=list(species), positions=order.positions_angstrom)
-    except KeyError as error:
-        raise ValueError(f"Expected chemical symbols, X where not known. Got {error}.") from error
+    atoms = _atoms_of(species, order.positions_angstrom)
     atoms.set_array("order", order.order.astype(str))
     for column, name in enumerate(TEMPLATES):
         atoms.set_array(f"{name}_score", order.scores[:, column])
@@ -47,6 +44,31 @@ def write_labelled_atoms(
     if grain_map is not None:
         atoms.set_array("grain", grain_map.grain.astype(np.int64))
         atoms.set_array("defect", grain_map.defect.astype(str))
+    _write(path, atoms)
+
+
+def write_traced_atoms(
+    path: Path, species: Sequence[str], traced: TracedAtoms, intensity_class: Int[np.ndarray, " atom"]
+) -> None:
+    """Write traced atoms with the standard deviation of each position, in pm, and their intensities."""
+    atoms = _atoms_of(species, traced.positions_angstrom)
+    atoms.set_array("sigma_pm", traced.sigma_pm)
+    atoms.set_array("intensity", traced.intensity)
+    atoms.set_array("intensity_sigma", traced.intensity_sigma)
+    atoms.set_array("intensity_class", intensity_class.astype(np.int64))
+    _write(path, atoms)
+
+
+def _atoms_of(species: Sequence[str], positions_angstrom: Float[np.ndarray, "atom 3"]) -> Atoms:
+    if len(species) != len(positions_angstrom):
+        raise ValueError(f"Expected a chemical symbol for each of {len(positions_angstrom)} atoms. Got {len(species)}.")
+    try:
+        return Atoms(symbols=list(species), positions=positions_angstrom)
+    except KeyError as error:
+        raise ValueError(f"Expected chemical symbols, X where not known. Got {error}.") from error
+
+
+def _write(path: Path, atoms: Atoms) -> None:
     text = StringIO()
     write(text, atoms, format="extxyz")
     write_atomically(path, text.getvalue().encode())

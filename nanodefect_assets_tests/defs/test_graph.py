@@ -27,7 +27,13 @@ GRAPH = {
     "hrtem/mask_scores": ["hrtem/segmentation", "samples/annotations"],
     "hrtem/particles": ["hrtem/segmentation", "samples/micrographs"],
     "hrtem/training_set": ["samples/annotations", "samples/micrographs"],
-    "atoms/atomic_model": ["samples/coordinates"],
+    "atoms/candidates": ["tomography/reconstruction"],
+    "atoms/atomic_model": [
+        "atoms/candidates",
+        "samples/coordinates",
+        "samples/tilt_series",
+        "tomography/reconstruction",
+    ],
     "atoms/order": ["atoms/atomic_model"],
     "atoms/grains": ["atoms/atomic_model", "atoms/order"],
     "population/size_distribution": ["hrtem/particles", "samples/micrographs"],
@@ -43,6 +49,7 @@ GRAPH = {
     ],
     "population/warehouse": [
         "atoms/atomic_model",
+        "atoms/candidates",
         "atoms/grains",
         "atoms/order",
         "hrtem/champion_segmenter",

@@ -1,34 +1,162 @@
 """Every atom of a particle."""
 
-import dagster as dg
+from typing import TYPE_CHECKING, Any
 
-from nanodefect_assets.defs.checks import items_check, items_result
+import dagster as dg
+from pydantic import Field
+
+from nanodefect_assets.defs.checks import declare_check, items_check, items_result
 from nanodefect_assets.defs.conditions import when_inputs_pass
 from nanodefect_assets.defs.making import making, report, upstream
 from nanodefect_assets.defs.partitions import sample
-from nanodefect_assets.defs.resources import HomeResource
+from nanodefect_assets.defs.progress import log_steps
+from nanodefect_assets.defs.resources import Compute, HomeResource
+from nanodefect_assets.science.tomography.tracing_params import AtomFitParams
+
+if TYPE_CHECKING:
+    from nanodefect_assets.science.tomography.refinement import RefinedAtoms
+    from nanodefect_assets.stores.generations import GenerationWriter, StoredGeneration
+    from nanodefect_assets.stores.tilt_series import StoredTiltSeries
+
+_NAME = ("atoms", "atomic_model")
+_LARGEST_SIGMA_PM = 50.0
+
+
+class AtomicModelConfig(AtomFitParams, dg.Config):
+    """Launchpad form of `AtomFitParams`, with the elements, which no intensity tells."""
+
+    element: str = Field(default="X", description="Chemical symbol of the atoms; of the fainter, where two kinds.")
+    brighter_element: str = Field(default="X", description="Chemical symbol of the brighter kind of two.")
 
 
 @dg.asset(
-    key=["atoms", "atomic_model"],
-    deps=[["samples", "coordinates"]],
+    key=list(_NAME),
+    deps=[
+        ["samples", "coordinates"],
+        ["samples", "tilt_series"],
+        ["tomography", "reconstruction"],
+        ["atoms", "candidates"],
+    ],
     partitions_def=sample,
     group_name="atoms",
-    code_version="1",
-    kinds={"parquet"},
+    code_version="2",
+    kinds={"numba", "parquet"},
     automation_condition=when_inputs_pass,
-    check_specs=[items_check("atoms", "atomic_model")],
+    check_specs=[
+        items_check(*_NAME),
+        declare_check(_NAME, "atoms_precise", "Traced atoms have standard deviations below 50 pm, root mean square."),
+    ],
 )
-def atomic_model(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
-    """Every atom of the particles of a sample, as the coordinates that came with it give them."""
-    from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS, COORDINATES, STRUCTURES
+def atomic_model(
+    context: dg.AssetExecutionContext, config: AtomicModelConfig, home: HomeResource, compute: Compute
+) -> dg.MaterializeResult:
+    """Every atom of the particles of a sample: traced in its tilt series, or as imported coordinates give them."""
+    from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS
+    from nanodefect_assets.stores.tilt_series import read_tilt_series
 
-    source = upstream(context, home, "samples", "coordinates")
-    structures, atoms = source.rows(STRUCTURES), source.rows(COORDINATES)
-    is_simulated = dict(zip(structures["structure_id"], structures["is_simulated"], strict=True))
-    with making(context, home, inputs=[source]) as out:
-        out.n_items = len(structures)
-        out.add_rows(ATOMIC_MODELS, structures.assign(source="imported")[list(ATOMIC_MODELS.names)])
-        atoms = atoms.assign(is_simulated=atoms["structure_id"].map(is_simulated).astype(bool))
-        out.add_rows(ATOMS, atoms[list(ATOMS.names)])
-    return report(out, metadata={"n_structures": len(structures), "n_atoms": len(atoms)}, checks=[items_result(out)])
+    imported, series, reconstruction, candidates = (
+        upstream(context, home, *name)
+        for name in (
+            ("samples", "coordinates"),
+            ("samples", "tilt_series"),
+            ("tomography", "reconstruction"),
+            ("atoms", "candidates"),
+        )
+    )
+    on_step, sigma_pm, preview = log_steps(context.log), {}, None
+    inputs = [imported, series, reconstruction, candidates]
+    with making(context, home, inputs=inputs, params=config) as out, compute.numba_threads():
+        _add_imported(out, imported)
+        for stored in read_tilt_series(series):
+            if not (starts := _starts(candidates, stored.tilt_series_id)).size:
+                continue
+            with out.item(stored.tilt_series_id):
+                found = _refine(stored, starts, reconstruction.record.origin.params, config, on_step)
+                _add_traced(out, stored, found, config)
+                sigma_pm[stored.tilt_series_id] = float((found.atoms.sigma_pm**2).mean() ** 0.5)
+                preview = _preview(found) if preview is None else preview
+    return report(
+        out,
+        metadata={
+            "n_structures": out.n_rows(ATOMIC_MODELS),
+            "n_atoms": out.n_rows(ATOMS),
+            **({} if not sigma_pm else {"sigma_pm": max(sigma_pm.values())}),
+        },
+        checks=[items_result(out), _precise(sigma_pm)],
+        preview=preview,
+    )
+
+
+def _add_imported(out: "GenerationWriter", imported: "StoredGeneration") -> None:
+    from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS, COORDINATES, STRUCTURES
+    from nanodefect_assets.stores.atomic_models import imported_atoms
+
+    structures = imported.rows(STRUCTURES)
+    out.n_items = len(structures)
+    out.add_rows(ATOMIC_MODELS, structures.assign(source="imported")[list(ATOMIC_MODELS.names)])
+    out.add_rows(ATOMS, imported_atoms(structures, imported.rows(COORDINATES)))
+
+
+def _starts(candidates: "StoredGeneration", tilt_series_id: str) -> Any:
+    from nanodefect_assets.domain.schemas import ATOM_CANDIDATES
+
+    rows = candidates.rows(ATOM_CANDIDATES)
+    own = rows[rows["tilt_series_id"] == tilt_series_id]
+    return own[["x_angstrom", "y_angstrom", "z_angstrom"]].to_numpy(dtype=float)
+
+
+def _refine(
+    stored: "StoredTiltSeries", starts: Any, made_with: dict[str, Any], config: AtomicModelConfig, on_step: Any
+) -> "RefinedAtoms":
+    """Refine against the images as the reconstruction took them: the same axis and sense of tilts."""
+    from nanodefect_assets.domain.randomness import generator_for
+    from nanodefect_assets.domain.refusal import Refusal
+    from nanodefect_assets.domain.tilt_geometry import TiltGeometry
+    from nanodefect_assets.domain.tilt_series import TiltSeries
+    from nanodefect_assets.science.tomography.refinement import refine_atoms
+
+    geometry = TiltGeometry.about(
+        stored.tilts_deg, axis=made_with["tilt_axis"], is_reversed=made_with["is_tilt_reversed"]
+    )
+    series = TiltSeries.of(stored.images(), geometry, stored.pixel_size_nm)
+    rng = generator_for(0, "atoms/atomic_model", stored.tilt_series_id)
+    found = refine_atoms(series, starts, config, rng=rng, on_step=on_step)
+    if not len(found.atoms):
+        raise Refusal("no_atoms", expected="atoms that the images show", got=f"none of {len(starts)} candidates")
+    return found
+
+
+def _add_traced(
+    out: "GenerationWriter", stored: "StoredTiltSeries", found: "RefinedAtoms", config: AtomicModelConfig
+) -> None:
+    from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS
+    from nanodefect_assets.science.tomography.atom_evidence import intensity_classes
+    from nanodefect_assets.stores.atomic_models import traced_atoms, traced_model
+    from nanodefect_assets.stores.atoms import write_traced_atoms
+
+    classes = intensity_classes(found.atoms.intensity)
+    species = [(config.element, config.brighter_element)[n] for n in classes.tolist()]
+    number = out.n_rows(ATOMIC_MODELS)
+    out.add_rows(ATOMIC_MODELS, [traced_model(stored.tilt_series_id, species, is_simulated=stored.is_simulated)])
+    out.add_rows(
+        ATOMS,
+        traced_atoms(stored.tilt_series_id, species, found.atoms, classes, is_simulated=stored.is_simulated),
+    )
+    write_traced_atoms(out.folder / f"particle-{number:03d}.extxyz", species, found.atoms, classes)
+
+
+def _precise(sigma_pm: dict[str, float]) -> dg.AssetCheckResult:
+    failed = {name: value for name, value in sigma_pm.items() if not value < _LARGEST_SIGMA_PM}
+    return dg.AssetCheckResult(
+        check_name="atoms_precise",
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"sigma_pm": dg.MetadataValue.json(sigma_pm)},
+    )
+
+
+def _preview(found: "RefinedAtoms") -> bytes:
+    from nanodefect_assets.plots.png import figure_png
+    from nanodefect_assets.plots.traced_atoms import plot_traced_atoms
+
+    return figure_png(plot_traced_atoms(found.atoms))

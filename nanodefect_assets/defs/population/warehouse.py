@@ -24,6 +24,7 @@ from nanodefect_assets.defs.resources import HomeResource
         ["hrtem", "training_set"],
         ["hrtem", "segmenter"],
         ["hrtem", "champion_segmenter"],
+        ["atoms", "candidates"],
         ["atoms", "atomic_model"],
         ["atoms", "order"],
         ["atoms", "grains"],

@@ -1,7 +1,7 @@
 """The linear image model of a tilt series: every atom a Gaussian, every image with a factor, a background, a shift.
 
-What a fit changes is one vector, an `AtomStep`. `LinearImages` maps steps to images and back: it is the Jacobian and its
-adjoint at one state, never written out as a matrix, for each atom overlaps with thousands of others.
+What a fit changes is one vector, an `AtomStep`. `LinearImages` maps steps to images and back: it is the Jacobian and
+its adjoint at one state, never written out as a matrix, for each atom overlaps with thousands of others.
 """
 
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Normal equations of all atoms and all tilts, solved by conjugate gradients that each atom's own block preconditions."""
+"""Normal equations of all atoms and tilts, solved by conjugate gradients that each atom's own block preconditions."""
 
 import numpy as np
 

@@ -25,8 +25,6 @@ from nanodefect_assets.science.tomography.projector import Volume3D
 from nanodefect_assets.science.tomography.tracing_params import TracingParams
 
 _START_SIGMA_ANGSTROM = 0.6
-_CLAIMED_CONTRAST = 1.3
-"""The highest maximum of a volume of noise is hardly ever this much higher than its deepest minimum is deep."""
 
 
 def trace_peaks(volume: Volume, params: TracingParams, *, on_step: OnStep = ignore_progress) -> PeakList:
@@ -46,7 +44,8 @@ def trace_peaks(volume: Volume, params: TracingParams, *, on_step: OnStep = igno
     Steps of the thesis, section 2.3: maxima, those near a brighter one left out (I), Gaussian fits with neighbours
     taken away (II); rounds of subtracting all (III), adding what is left over (IV), refining (V), merging (VI) and
     refining (VII); a last refinement (IX). A volume in which nothing rises further than it falls has no atoms, but may
-    have candidates: `claimed` says which a volume alone justifies, refinement against the projections which they do.
+    have candidates: `PeakList.is_claimed` says which a volume alone justifies, refinement against the projections which
+    they do.
 
     Raises
     ------
@@ -73,11 +72,6 @@ def trace_peaks(volume: Volume, params: TracingParams, *, on_step: OnStep = igno
         sigma_angstrom=sigma,
         contrast=heights / depth if depth > 0 else np.full(len(at), np.inf),
     )
-
-
-def claimed(peaks: PeakList) -> PeakList:
-    """Return the candidates that the volume alone shows to be more than noise."""
-    return peaks.taken(peaks.contrast > _CLAIMED_CONTRAST)
 
 
 def _require_calibrated(volume: Volume) -> float:

@@ -1,0 +1,73 @@
+"""Peaks of volumes that may be atoms."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from nanodefect_assets.defs.checks import items_check, items_result
+from nanodefect_assets.defs.conditions import when_inputs_pass
+from nanodefect_assets.defs.making import making, report, upstream
+from nanodefect_assets.defs.partitions import sample
+from nanodefect_assets.defs.progress import log_steps
+from nanodefect_assets.defs.resources import Compute, HomeResource
+from nanodefect_assets.science.tomography.tracing_params import TracingParams
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nanodefect_assets.domain.traced_atoms import PeakList
+
+
+class TracingConfig(TracingParams, dg.Config):
+    """Launchpad form of `TracingParams`."""
+
+
+@dg.asset(
+    key=["atoms", "candidates"],
+    deps=[["tomography", "reconstruction"]],
+    partitions_def=sample,
+    group_name="atoms",
+    code_version="1",
+    kinds={"numba", "parquet"},
+    automation_condition=when_inputs_pass,
+    check_specs=[items_check("atoms", "candidates")],
+)
+def candidates(
+    context: dg.AssetExecutionContext, config: TracingConfig, home: HomeResource, compute: Compute
+) -> dg.MaterializeResult:
+    """Peaks of every volume of a sample that may be atoms, rather too many than too few."""
+    from nanodefect_assets.domain.schemas import ATOM_CANDIDATES, RECONSTRUCTIONS
+    from nanodefect_assets.science.tomography.tracing import trace_peaks
+    from nanodefect_assets.stores.volumes import VOLUMES, read_volume
+
+    source, on_step = upstream(context, home, "tomography", "reconstruction"), log_steps(context.log)
+    with making(context, home, inputs=[source], params=config) as out, compute.numba_threads():
+        out.add_rows(ATOM_CANDIDATES, [])
+        for row in source.rows(RECONSTRUCTIONS).to_dict("records"):
+            with out.item(str(row["tilt_series_id"])):
+                volume = read_volume(source.arrays(VOLUMES), str(row["tilt_series_id"]))
+                peaks = trace_peaks(volume, config, on_step=on_step)
+                out.add_rows(ATOM_CANDIDATES, _rows(str(row["tilt_series_id"]), bool(row["is_simulated"]), peaks))
+    return report(out, metadata={"n_candidates": out.n_rows(ATOM_CANDIDATES)}, checks=[items_result(out)])
+
+
+def _rows(tilt_series_id: str, is_simulated: bool, peaks: "PeakList") -> "pd.DataFrame":
+    import numpy as np
+    import pandas as pd
+
+    from nanodefect_assets.domain.schemas import ATOM_CANDIDATES
+
+    x, y, z = peaks.positions_angstrom.T
+    return pd.DataFrame(
+        {
+            "tilt_series_id": tilt_series_id,
+            "candidate_index": range(len(peaks)),
+            "is_simulated": is_simulated,
+            "x_angstrom": x,
+            "y_angstrom": y,
+            "z_angstrom": z,
+            "height": peaks.height,
+            "contrast": np.where(np.isfinite(peaks.contrast), peaks.contrast, np.nan),
+            "is_claimed": peaks.is_claimed,
+        }
+    )[list(ATOM_CANDIDATES.names)]
