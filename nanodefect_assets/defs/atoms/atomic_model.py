@@ -1,5 +1,6 @@
 """Every atom of a particle."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -106,7 +107,7 @@ def _starts(candidates: "StoredGeneration", tilt_series_id: str) -> Any:
 
 
 def _refine(
-    stored: "StoredTiltSeries", starts: Any, made_with: dict[str, Any], config: AtomicModelConfig, on_step: Any
+    stored: "StoredTiltSeries", starts: Any, made_with: Mapping[str, Any], config: AtomicModelConfig, on_step: Any
 ) -> "RefinedAtoms":
     """Refine against the images as the reconstruction took them: the same axis and sense of tilts."""
     from nanodefect_assets.domain.randomness import generator_for

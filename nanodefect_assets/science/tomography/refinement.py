@@ -93,22 +93,21 @@ def refine_atoms(
     """
     state, index = _start(series, positions_angstrom), np.arange(len(positions_angstrom))
     freedom = Freedom(own_widths=params.fits_widths, tilts=params.fits_tilts)
-    for n in range(params.n_rounds + 1):
-        state, linear, noise = _fit(series.images, state, freedom, params, n, on_step)
+    n_round = 0
+    while len(state):
+        state, linear, noise = _fit(series.images, state, freedom, params, n_round, on_step)
         precision = measure_precision(linear, params.n_samples, rng=rng)
         kept = _kept(state, precision, params)
-        if len(kept) == len(state) or n == params.n_rounds:
-            break
-        state, index = state.taken(kept), index[kept]
-        if not len(state):
-            return _nothing(series, state)
-    return RefinedAtoms(
-        atoms=_claims(state.taken(kept), precision.taken(kept)),
-        state=state,
-        noise=noise,
-        chi_squared=_chi_squared(series.images, state, noise),
-        start_index=index[kept],
-    )
+        if len(kept) == len(state) or n_round == params.n_rounds:
+            return RefinedAtoms(
+                atoms=_claims(state.taken(kept), precision.taken(kept)),
+                state=state,
+                noise=noise,
+                chi_squared=_chi_squared(series.images, state, noise),
+                start_index=index[kept],
+            )
+        state, index, n_round = state.taken(kept), index[kept], n_round + 1
+    return _nothing(series, state)
 
 
 def _start(series: TiltSeries, positions_angstrom: Float[np.ndarray, "start 3"]) -> AtomState:
