@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from nanodefect_assets.domain.champion import ModelRecord, Recipe, Score
+from nanodefect_assets.domain.refusal import Refusal
 
 if TYPE_CHECKING:
     import numpy as np
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from nanodefect_assets.domain.patches import PatchSet
     from nanodefect_assets.science.learning.networks import Network
     from nanodefect_assets.science.learning.params import Architecture
+    from nanodefect_assets.stores.home import Home
     from nanodefect_assets.stores.registry import StoredModel
 
 SEGMENTER = "segmenter"
@@ -36,6 +38,16 @@ def network_of(model: "StoredModel") -> "Network":
     )
     load_weights(network, model.weights())
     return network
+
+
+def starting_weights(home: "Home", version: str) -> "dict[str, np.ndarray]":
+    """Return the weights of a registered segmenter, or of the one that ships with the package."""
+    from nanodefect_assets.stores.registry import SHIPPED, model_version, shipped_model
+
+    model = shipped_model(SEGMENTER) if version == SHIPPED else model_version(home, SEGMENTER, version)
+    if model is None:
+        raise Refusal("no_such_model", expected="a segmenter that ships with the package", got="none")
+    return model.weights()
 
 
 def segmenter_record(

@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field
 
 from nanodefect_assets.defs.checks import declare_check
-from nanodefect_assets.defs.hrtem.networks import segmenter_record
+from nanodefect_assets.defs.hrtem.networks import segmenter_record, starting_weights
 from nanodefect_assets.defs.making import making, report
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import Compute, HomeResource
@@ -53,6 +53,11 @@ class RepeatParams(BaseModel):
     n_repeats: int = Field(default=3, ge=1, le=20, description="Trainings on the same data with other random numbers.")
     seed: int = Field(default=2021, ge=0, description="The same seed on the same machine gives the same weights.")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="Share of features dropped in the decoder.")
+    start_version: str | None = Field(
+        default=None,
+        description="Version of a segmenter of the same architecture and classes whose weights training begins with, "
+        "such as shipped; to adapt it to labels of your own. None: random weights.",
+    )
 
     def training(self, params: TrainingParams, name: Architecture, run_size: RunSize) -> TrainingParams:
         """Return how one network is trained in a size of run; a study gives each the same processor time."""
@@ -193,7 +198,7 @@ class _Trainer:
         """Train one repeat, or go on where it was interrupted, and judge it on the test side."""
         from nanodefect_assets.domain.randomness import generator_for
         from nanodefect_assets.science.learning.apply import judge
-        from nanodefect_assets.science.learning.networks import build_network
+        from nanodefect_assets.science.learning.networks import build_network, load_weights
         from nanodefect_assets.science.learning.training import train
 
         rng = generator_for(self._config.seed, "hrtem/segmenter", self._name, str(repeat))
@@ -201,6 +206,8 @@ class _Trainer:
         network = build_network(
             self._name, n_classes=len(data.train.class_names), dropout=self._config.dropout, rng=rng
         )
+        if self._config.start_version is not None:
+            load_weights(network, starting_weights(self._home.home, self._config.start_version))
         with self._tracking.training_run(
             self._context,
             self._home,

@@ -61,7 +61,11 @@ class TrainingParams(BaseModel):
         default=0.25, ge=0, le=1, description="Patches turned by any angle, their rim reflected."
     )
     max_zoom: float = Field(
-        default=0.15, ge=0, lt=1, description="Those are also shrunk or enlarged, by this fraction at most."
+        default=0.15,
+        ge=0,
+        le=3,
+        description="Those are also shrunk or enlarged, by a factor of at most 1 + max_zoom; a large one stands for "
+        "micrographs of unknown scale.",
     )
     max_gain: float = Field(
         default=0.2, ge=0, lt=1, description="Contrast changes by a factor of at most 1 + max_gain or its inverse."
