@@ -63,4 +63,5 @@ def _wilson(share: float, n: int, error: float, n_clusters: int) -> tuple[float,
     t = float(stdtrit(n_clusters - 1, 0.975))
     middle = (share + t**2 / (2 * effective)) / (1 + t**2 / effective)
     half = t / (1 + t**2 / effective) * np.sqrt(share * (1 - share) / effective + t**2 / (4 * effective**2))
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    low, high = float(middle - half), float(middle + half)
+    return (0.0 if share == 0 else low), (1.0 if share == 1 else high)

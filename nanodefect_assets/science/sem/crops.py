@@ -16,6 +16,8 @@ _Image = Float[np.ndarray, "row col"]
 _Labels = Int[np.ndarray, "row col"]
 _Crop = UInt8[np.ndarray, "crop_row crop_col"]
 
+_RIM_PX = 2
+
 
 @dataclass(frozen=True, kw_only=True)
 class CutParticle:
@@ -120,8 +122,9 @@ def _cut(
     left_out = _why_left_out(window, labelled.labels.shape, float(extents.max()), params)
     crop = None
     if left_out is None:
-        counts = labelled.micrograph.counts[window]
-        crop = _resampled(counts, inside, centroid, inward, scale, params.n_px)
+        # With a rim of background, else interpolation would take half a pixel off the particle.
+        counts, outline = np.pad(labelled.micrograph.counts[window], _RIM_PX), np.pad(inside, _RIM_PX)
+        crop = _resampled(counts, outline, centroid + _RIM_PX, inward, scale, params.n_px)
     place = (float(centroid[0] + window[0].start), float(centroid[1] + window[1].start))
     return CutParticle(
         number=number,

@@ -130,9 +130,9 @@ def estimate_from_odds(odds: _Judged, *, confident_share: float = 0.35) -> Label
     sure = min(float(np.mean(mean[np.argsort(-np.abs(mean), kind="stable")[:n_confident]] < 0)), 0.5)
     own_error = _own_error(odds)
     disagreeing = float(np.clip((np.mean(odds < 0) - own_error) / max(1 - 2 * own_error, 0.02), 0, 0.5))
-    shared_error = (disagreeing - sure) / max(1 - 2 * sure, 0.02)
     counting = 2 * (_standard_error(sure, n_confident) + _standard_error(disagreeing, n))
-    is_harder = shared_error > _MOST_SHARED * own_error + counting
+    shared_error = (disagreeing - sure - counting) / max(1 - 2 * sure, 0.02)
+    is_harder = shared_error > _MOST_SHARED * own_error
     low, high = sorted([sure, disagreeing])
     return LabelErrorEstimate(
         error_fraction=disagreeing if is_harder else sure,
@@ -152,7 +152,7 @@ def _own_error(odds: _Judged) -> float:
     n_negative = (odds < 0).sum(axis=0)
     n_judges = len(odds)
     contradicting = float(np.mean(2 * n_negative * (n_judges - n_negative) / (n_judges * (n_judges - 1))))
-    return (1 - np.sqrt(max(0.0, 1 - 2 * contradicting))) / 2
+    return float(1 - np.sqrt(max(0.0, 1 - 2 * contradicting))) / 2
 
 
 def _standard_error(share: float, n: int) -> float:

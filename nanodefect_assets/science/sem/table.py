@@ -86,6 +86,7 @@ def _row(cell: StudyCell) -> dict[str, object]:
         "split": cell.split,
         "error_percent": 100 * cell.error_fraction,
         "repeat": cell.repeat,
+        "n_train": cell.n_train,
         "n_right": cell.balanced.n_right,
         "n_left": cell.balanced.n_left,
         "n_right_wrong": cell.balanced.n_right_wrong,
