@@ -16,6 +16,7 @@ from nanodefect_assets.defs.hrtem.training_set import training_set
 from nanodefect_assets.defs.jobs import JOBS
 from nanodefect_assets.defs.logs import plain_console
 from nanodefect_assets.defs.population.batch_report import batch_report
+from nanodefect_assets.defs.population.handedness_fraction import handedness_fraction
 from nanodefect_assets.defs.population.size_distribution import size_distribution
 from nanodefect_assets.defs.population.warehouse import warehouse
 from nanodefect_assets.defs.resources import Compute, HomeResource
@@ -27,6 +28,12 @@ from nanodefect_assets.defs.samples.manifest import manifest
 from nanodefect_assets.defs.samples.micrographs import micrographs
 from nanodefect_assets.defs.samples.tilt_series import tilt_series
 from nanodefect_assets.defs.schedules import SCHEDULES
+from nanodefect_assets.defs.sem.as_synthesised_study import as_synthesised_study
+from nanodefect_assets.defs.sem.handedness import handedness
+from nanodefect_assets.defs.sem.handedness_model import handedness_model
+from nanodefect_assets.defs.sem.label_noise_study import label_noise_study
+from nanodefect_assets.defs.sem.sevens import sevens
+from nanodefect_assets.defs.sem.te_crops import te_crops
 from nanodefect_assets.defs.sensors import SENSORS
 from nanodefect_assets.defs.tomography.reconstruction import reconstruction
 from nanodefect_assets.defs.tracking import Tracking
@@ -47,10 +54,17 @@ ASSETS = (
     segmenter,
     champion_segmenter,
     candidates,
+    sevens,
+    label_noise_study,
+    as_synthesised_study,
+    te_crops,
+    handedness_model,
+    handedness,
     atomic_model,
     order,
     grains,
     size_distribution,
+    handedness_fraction,
     batch_report,
     warehouse,
 )

@@ -16,6 +16,7 @@ LAST_ASSETS = (
     AssetName(group="hrtem", noun="mask_scores"),
     AssetName(group="tomography", noun="reconstruction"),
     AssetName(group="atoms", noun="grains"),
+    AssetName(group="sem", noun="handedness"),
 )
 """The ends of the per-sample graph: what a sample that is finished has."""
 

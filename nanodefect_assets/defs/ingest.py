@@ -8,7 +8,14 @@ from typing import Any
 import dagster as dg
 
 from nanodefect_assets.defs.cells import cells_to_make, made_samples
-from nanodefect_assets.defs.jobs import ACCEPT_BATCH, MAKE_SAMPLE, PUBLISH, SUMMARISE_BATCH
+from nanodefect_assets.defs.jobs import (
+    ACCEPT_BATCH,
+    JUDGE_HANDEDNESS,
+    MAKE_SAMPLE,
+    PUBLISH,
+    SUMMARISE_BATCH,
+    TRAIN_HANDEDNESS,
+)
 from nanodefect_assets.defs.partitions import register_batch, register_places, sample_key
 from nanodefect_assets.defs.sensors import INGEST_TAG, landing_tags
 from nanodefect_assets.domain.keys import Place
@@ -80,12 +87,20 @@ def make_batch(
         if not result.success:
             failed.append(place)
             trouble += _failures(result)
-    for job, key in ((SUMMARISE_BATCH, batch), (PUBLISH, None)):
+    for job, key in (*_chiral_steps(manifest, cells), (SUMMARISE_BATCH, batch), (PUBLISH, None)):
         result = _run(definitions, instance, job, key)
         trouble += _failures(result)
         doubts += _doubts(result)
     made = tuple(place for place in cells if place not in failed)
     return Ingested(manifest=manifest, made=made, failed=tuple(failed), trouble=tuple(trouble), doubts=tuple(doubts))
+
+
+def _chiral_steps(manifest: Manifest, made: tuple[Place, ...]) -> list[tuple[str, str]]:
+    """Return what a chiral batch needs besides: its model, trained on all samples, then the hands in all of them."""
+    if manifest.chirality is None or not made:
+        return []
+    judged = [(JUDGE_HANDEDNESS, sample_key(place)) for place in manifest.cells()]
+    return [(TRAIN_HANDEDNESS, manifest.batch), *judged]
 
 
 def _run(

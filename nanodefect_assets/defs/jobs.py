@@ -6,6 +6,8 @@ ACCEPT_BATCH = "accept_batch"
 MAKE_SAMPLE = "make_sample"
 MAKE_SAMPLE_FAST = "make_sample_fast"
 SUMMARISE_BATCH = "summarise_batch"
+TRAIN_HANDEDNESS = "train_handedness"
+JUDGE_HANDEDNESS = "judge_handedness"
 PUBLISH = "publish_warehouse"
 
 per_sample = dg.AssetSelection.assets(
@@ -19,6 +21,8 @@ per_sample = dg.AssetSelection.assets(
     ["hrtem", "mask_scores"],
     ["hrtem", "particles"],
     ["atoms", "candidates"],
+    ["sem", "te_crops"],
+    ["sem", "handedness"],
     ["atoms", "atomic_model"],
     ["atoms", "order"],
     ["atoms", "grains"],
@@ -39,9 +43,21 @@ make_sample_fast = dg.define_asset_job(
     description="The same for the first four micrographs of a sample, for trying settings. Its tables hold these alone "
     "until the sample is made whole again, at the latest in the night.",
 )
+train_handedness = dg.define_asset_job(
+    TRAIN_HANDEDNESS,
+    selection=dg.AssetSelection.assets(["sem", "handedness_model"]),
+    description="Train the model that tells the hands of a chiral batch apart.",
+)
+judge_handedness = dg.define_asset_job(
+    JUDGE_HANDEDNESS,
+    selection=dg.AssetSelection.assets(["sem", "handedness"]),
+    description="Ask the batch's model for the hand of every particle of a sample.",
+)
 summarise_batch = dg.define_asset_job(
     SUMMARISE_BATCH,
-    selection=dg.AssetSelection.assets(["population", "size_distribution"], ["population", "batch_report"]),
+    selection=dg.AssetSelection.assets(
+        ["population", "size_distribution"], ["population", "handedness_fraction"], ["population", "batch_report"]
+    ),
     description="Statistics and the page of one batch.",
 )
 publish_warehouse = dg.define_asset_job(
@@ -50,4 +66,12 @@ publish_warehouse = dg.define_asset_job(
     description="Gather the corrections, load every table into the warehouse and publish it.",
 )
 
-JOBS = (accept_batch, make_sample, make_sample_fast, summarise_batch, publish_warehouse)
+JOBS = (
+    accept_batch,
+    make_sample,
+    make_sample_fast,
+    train_handedness,
+    judge_handedness,
+    summarise_batch,
+    publish_warehouse,
+)

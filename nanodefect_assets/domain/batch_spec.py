@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PrivateAttr, ValidationError, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from nanodefect_assets.domain.anchors import check_anchor
 from nanodefect_assets.domain.globs import check_relative, is_pattern, matches, same_form
 from nanodefect_assets.domain.keys import END, aliquot_key, check_batch_key
 from nanodefect_assets.domain.lengths import LARGEST_PIXEL_NM, SMALLEST_PIXEL_NM, angstrom_per_unit
@@ -170,11 +171,16 @@ class AliquotEntry(SpecPart):
 class ChiralityEntry(SpecPart):
     """What is known beforehand of a chiral batch."""
 
-    anchors: tuple[str, ...] = Field(default=(), description="Particles whose handedness is known.")
+    anchors: tuple[Annotated[str, AfterValidator(check_anchor)], ...] = Field(
+        default=(), description="Particles whose hand is known: a.tif 120,340 right (row, column), or a.tif#3 left."
+    )
     expected_minority_share: float | None = Field(
         default=None, ge=0, le=0.5, description="Share of the rarer hand that the synthesis should give, 0 to 0.5."
     )
     true_enantiomers: bool | None = Field(default=None, description="Whether the two hands are true mirror images.")
+    one_particle_per_image: bool = Field(
+        default=False, description="true: the sem images are ready-cut crops, zero around their particle."
+    )
 
 
 class BatchSpec(SpecPart):

@@ -106,6 +106,7 @@ class Chirality(_Record):
     expected_minority_share: float | None = Field(default=None, ge=0, le=0.5)
     true_enantiomers: bool | None = None
     anchors: tuple[str, ...] = ()
+    one_particle_per_image: bool = False
 
 
 class Manifest(_Record):

@@ -711,6 +711,132 @@ EVIDENCE = Table(
     key=("structure_id", "name"),
 )
 
+SEM_CROPS = Table(
+    name="sem_crops",
+    meaning="One particle of a scanning micrograph as it was cut for the question of its hand, or why it was not.",
+    columns=(
+        text("particle_id", "<micrograph_id>#<label>; .1, .2 and so on behind it where a label was parted."),
+        _MICROGRAPH,
+        _SIMULATED,
+        integer(
+            "crop_index", "Number of its crop among those of its micrograph, from 0; missing if left out.", null=True
+        ),
+        text("left_out", "edge, small, or duplicate of the overlap of two tiles; missing if it was cut.", null=True),
+        text("duplicate_of", "Particle of another tile that is counted in its stead.", null=True),
+        number("centroid_row_px", "Centroid, along rows.", "px"),
+        number("centroid_col_px", "Centroid, along columns.", "px"),
+        number("length_px", "Extent along its long axis.", "px"),
+        number("scale", "Pixels of the crop per pixel of the micrograph.", null=True),
+        number("turn_deg", "Turn of the crop against the micrograph, counter-clockwise as seen.", "deg", null=True),
+    ),
+    key=("particle_id",),
+)
+
+STUDIES = Table(
+    name="studies",
+    meaning="One training of a study of handedness under wrong labels, judged on clean images it was not trained on.",
+    columns=(
+        text("study", "label_noise or as_synthesised."),
+        text("images", "sevens, or te_simulated for simulated tellurium particles."),
+        _SIMULATED,
+        text("method", "standard, two_step or co_teaching."),
+        flag("is_antisymmetric", "Whether the network answers the mirror image with the opposite, by construction."),
+        text("split", "pairs, leaking (as published) or as_found."),
+        number("error_percent", "Share of wrong labels: planted, or of the minority as found.", "%"),
+        text("forget_rate_from", "Co-teaching: truth, estimate (from the images) or none for the other methods."),
+        integer("repeat", "Number of the repeat, from 0."),
+        text("protocol", "fast, reduced, own or thesis: how it was trained."),
+        integer("n_train", "Mirror-labelled images trained on."),
+        integer("n_right", "Right-handed images of the balanced test."),
+        integer("n_left", "Left-handed images of the balanced test."),
+        integer("n_right_wrong", "Right-handed ones called left."),
+        integer("n_left_wrong", "Left-handed ones called right."),
+        integer("n_wrong_both_ways", "Wrong if the image and its mirror decide together."),
+        integer("n_skewed", "Images of a test with the minority of the training."),
+        integer("n_skewed_called_left", "Of these, called left: f(x) times their number."),
+        number("estimated_error_percent", "Share of wrong labels told from the images.", "%", null=True),
+        number("estimated_error_low_percent", "Lower end of what the images allow.", "%", null=True),
+        number("estimated_error_high_percent", "Upper end of what the images allow.", "%", null=True),
+        integer("best_epoch", "Epoch of which the weights are, from 0."),
+        integer("n_epochs", "Epochs trained."),
+        number("duration_s", "Time by the clock.", "s"),
+        text("mlflow_run_id", "MLflow run of the training."),
+    ),
+    key=(
+        "study",
+        "images",
+        "method",
+        "is_antisymmetric",
+        "split",
+        "error_percent",
+        "forget_rate_from",
+        "repeat",
+    ),
+)
+
+HANDEDNESS_MODELS = Table(
+    name="handedness_models",
+    meaning="How the hands of a batch are told apart, and why so; without a model, why there is none.",
+    columns=(
+        _BATCH,
+        text("method", "standard, two_step or co_teaching; missing if the batch is abstained from.", null=True),
+        text("reason", "Why this method, or why none."),
+        text("majority_hand", "Hand of the majority by the anchors: right or left; missing if not known.", null=True),
+        text("hand_reason", "What the anchors say, in words."),
+        text("model_name", "Name in the registry.", null=True),
+        text("model_version", "Version in the registry.", null=True),
+        text("mlflow_run_id", "MLflow run that trained it.", null=True),
+        _SIMULATED,
+        integer("n_particles", "Particles that it was trained on."),
+        integer("n_anchors", "Anchors found among the particles."),
+        integer("n_anchors_contradicting", "Anchors that contradict the others."),
+        number("expected_minority_share", "Minority that batch.yaml expects.", null=True),
+        number("estimated_minority_share", "Minority told from the images.", null=True),
+        number("estimated_minority_low", "Lower end of what the images allow.", null=True),
+        number("estimated_minority_high", "Upper end of what the images allow.", null=True),
+        number("forget_rate", "Co-teaching: share of each batch left out.", null=True),
+    ),
+    key=("synthesis_batch",),
+)
+
+HANDEDNESS = Table(
+    name="handedness",
+    meaning="The hand of one particle of a scanning micrograph.",
+    columns=(
+        text("particle_id", "The particle, as in sem_crops."),
+        _MICROGRAPH,
+        _SIMULATED,
+        number("log_odds", "Natural log odds that it is of the batch's majority, against the labels learnt from."),
+        number("p_majority", "Chance that it is of the majority, corrected for wrong labels learnt from."),
+        number("agreement", "Share of the answers to image, half turn and mirrors that name the same hand."),
+        text("hand", "right or left; missing if no anchor names the hands.", null=True),
+        number("p_right", "Chance that it is right-handed; missing if no anchor names the hands.", null=True),
+        flag("was_trained_on", "Whether the model has seen this particle in its training."),
+        text("model_version", "Version of the model in the registry."),
+    ),
+    key=("particle_id",),
+)
+
+HANDEDNESS_FRACTIONS = Table(
+    name="handedness_fractions",
+    meaning="Share of the rarer hand among the particles of an aliquot, or of a whole batch, as the model calls them.",
+    columns=(
+        _BATCH,
+        text("aliquot_time", "Key of the aliquot; the whole batch if missing.", null=True),
+        _SIMULATED,
+        integer("n_micrographs", "Micrographs with particles: the clusters of the interval."),
+        integer("n_particles", "Particles, each counted once."),
+        integer("n_minority", "Particles called other than the batch's majority."),
+        number("minority_fraction", "Their share; not corrected for the model's own errors."),
+        number("minority_fraction_se", "Standard error, clustered by micrograph; needs two.", null=True),
+        number("minority_fraction_low", "Lower end of the 95 % interval.", null=True),
+        number("minority_fraction_high", "Upper end of the 95 % interval.", null=True),
+        integer("n_left", "Particles called left-handed; missing if no anchor names the hands.", null=True),
+        number("left_fraction", "Their share.", null=True),
+    ),
+    key=("synthesis_batch", "aliquot_time", "is_simulated"),
+)
+
 WRITTEN: tuple[Table, ...] = (
     BATCHES,
     ALIQUOTS,
@@ -744,6 +870,11 @@ WRITTEN: tuple[Table, ...] = (
     CHAMPIONS,
     SIZE_DISTRIBUTIONS,
     SIZE_HISTOGRAMS,
+    SEM_CROPS,
+    STUDIES,
+    HANDEDNESS_MODELS,
+    HANDEDNESS,
+    HANDEDNESS_FRACTIONS,
 )
 """Tables that assets write as Parquet into their generations."""
 

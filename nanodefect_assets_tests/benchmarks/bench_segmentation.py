@@ -14,9 +14,10 @@ from scipy.ndimage import gaussian_filter
 
 from nanodefect_assets.science.hrtem.gate import STATISTICS, describe_micrograph, fit_gate, judge_micrograph
 from nanodefect_assets.science.hrtem.inference import class_probabilities
-from nanodefect_assets.science.hrtem.instances import separate_particles
 from nanodefect_assets.science.hrtem.lattice_energy import lattice_energy
-from nanodefect_assets.science.hrtem.params import InstanceParams, TilingParams
+from nanodefect_assets.science.hrtem.params import TilingParams
+from nanodefect_assets.science.imaging.instances import separate_particles
+from nanodefect_assets.science.imaging.params import InstanceParams
 
 pytestmark = pytest.mark.benchmark
 SIZE = 4096

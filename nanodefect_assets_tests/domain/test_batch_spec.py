@@ -136,9 +136,14 @@ def test_one_condition_twice_is_an_error():
 
 
 def test_chirality_goes_into_the_manifest():
-    found = spec(chirality={"anchors": ["a#1"], "expected_minority_share": 0.1, "true_enantiomers": True})
+    stated = {"anchors": ["a.tif#1 right"], "expected_minority_share": 0.1, "true_enantiomers": True}
 
-    assert found.manifest_chirality() == Chirality(anchors=("a#1",), expected_minority_share=0.1, true_enantiomers=True)
+    assert spec(chirality=stated).manifest_chirality() == Chirality(**stated)
+
+
+def test_an_anchor_without_a_hand_is_refused_at_the_door():
+    with pytest.raises(ValidationError, match=r"a\.tif#3 left"):
+        spec(chirality={"anchors": ["a.tif#1"]})
 
 
 def test_an_exact_path_goes_before_patterns():

@@ -9,10 +9,11 @@ from jaxtyping import Float, Int
 from nanodefect_assets.domain.champion import Recipe
 from nanodefect_assets.domain.micrograph import Micrograph
 from nanodefect_assets.science.hrtem.inference import DIHEDRAL, Predict, relative_entropy, uncertain_probabilities
-from nanodefect_assets.science.hrtem.instances import separate_particles
-from nanodefect_assets.science.hrtem.params import InstanceParams, NetworkParams, SegmentationParams, TilingParams
+from nanodefect_assets.science.hrtem.params import NetworkParams, SegmentationParams, TilingParams
+from nanodefect_assets.science.imaging.instances import separate_particles
 from nanodefect_assets.science.imaging.masks import drop_specks, fill_holes
 from nanodefect_assets.science.imaging.normalise import normalise, resample, scale_factor
+from nanodefect_assets.science.imaging.params import InstanceParams
 
 _Image = Float[np.ndarray, "row col"]
 

@@ -1,4 +1,4 @@
-"""Free parameters of the shared image filters."""
+"""Free parameters of the shared image filters, and of parting particles and counting them once."""
 
 from typing import Literal, Self
 
@@ -55,6 +55,42 @@ class DuplicateParams(BaseModel):
     min_covered: float = Field(
         default=0.5, ge=0, lt=1, description="Share of an object that the one of the other tile must cover."
     )
+
+
+class InstanceParams(BaseModel):
+    """Free parameters of `separate_particles`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    threshold: float = Field(default=0.5, gt=0, lt=1, description="Probability above which a pixel is particle.")
+    neck_ratio: float = Field(
+        default=0.8,
+        gt=0,
+        lt=1,
+        description="Two parts are two particles where the neck between them is narrower than this fraction of the "
+        "smaller of the two.",
+    )
+    min_width_px: float = Field(
+        default=4.0, ge=0, description="Parts narrower than this are no particles of their own."
+    )
+    min_width_nm: float = Field(
+        default=0.5, ge=0, description="The same where the micrograph is calibrated; both hold."
+    )
+    valley_weight: float = Field(
+        default=1.0,
+        ge=0,
+        le=4,
+        description="How much a low probability counts as a narrow neck: the power to which it is taken; 0: not.",
+    )
+    smoothing_px: float = Field(
+        default=3.0, ge=0, le=20, description="Standard deviation of the blur of the probability before its valleys."
+    )
+
+    def smallest_width_px(self, pixel_size_nm: float | None) -> float:
+        """Return the least width of a part in pixels, of a micrograph with this scale in nm; None for none."""
+        if pixel_size_nm is None:
+            return self.min_width_px
+        return max(self.min_width_px, self.min_width_nm / pixel_size_nm)
 
 
 class NormaliseParams(BaseModel):

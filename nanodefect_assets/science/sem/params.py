@@ -1,6 +1,6 @@
 """Free parameters of handedness under label noise."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,6 +11,10 @@ Method = Literal["standard", "two_step", "co_teaching"]
 
 SplitKind = Literal["pairs", "leaking"]
 """pairs: an image and its mirror on one side. leaking: images shuffled after mirroring, as published."""
+
+
+_NETWORKS = ("plain", "antisymmetric")
+_IMAGES = ("sevens", "te_simulated")
 
 
 class MirrorLabelParams(BaseModel):
@@ -152,6 +156,90 @@ class HandednessAugmentationParams(BaseModel):
     def sevens(cls) -> "HandednessAugmentationParams":
         """Return what a digit bears: a seven upside down is not a seven of the test."""
         return cls(half_turn=False)
+
+
+class CropParams(BaseModel):
+    """Free parameters of `cut_crops`: how particles of a micrograph become images of single particles."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_px: int = Field(default=128, ge=16, le=1024, description="Edge of a crop.")
+    size: Literal["kept", "filled"] = Field(
+        default="kept",
+        description="kept: sizes can be compared, but for particles too large for a crop, which are shrunk. "
+        "filled: every particle is scaled to one length, the thesis's control.",
+    )
+    crop_pixel_size_nm: float | None = Field(
+        default=None, gt=0, description="Pixel size of the crops, nm. None: that of the micrograph, whatever it is."
+    )
+    fill: float = Field(default=0.94, gt=0, le=1, description="Share of the crop's edge that the longest may take.")
+    is_upright: bool = Field(default=True, description="Turn the long axis of each particle along the rows' index.")
+    min_length_px: float = Field(
+        default=20.0, ge=4, description="Particles shorter than this show no facets and are left out, in pixels."
+    )
+
+
+class ProductionParams(BaseModel):
+    """Free parameters of `choose_method` and `train_for_batch`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    low_error: float = Field(
+        default=0.1, ge=0, le=0.5, description="Minority share up to which few labels are wrong: standard training."
+    )
+    racemic_from: float = Field(
+        default=0.45, gt=0, le=0.5, description="Minority share from which labels tell nothing: no model."
+    )
+    min_particles: int = Field(default=60, ge=40, description="Particles of a batch that a model needs.")
+    validation_fraction: float = Field(default=0.15, gt=0, lt=0.5, description="Share that chooses the best epoch.")
+    seed: int = Field(default=2021, ge=0, description="Same seed, machine and threads: same weights.")
+
+
+class StudyParams(BaseModel):
+    """What a study of handedness trains, apart from the share of wrong labels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    methods: list[str] = Field(
+        default=list(get_args(Method)), min_length=1, description="standard, two_step, co_teaching: which of them."
+    )
+    networks: list[str] = Field(
+        default=list(_NETWORKS), min_length=1, description="plain, antisymmetric (no bias to a hand): which of them."
+    )
+    forget_rate_from: Literal["estimate", "truth"] = Field(
+        default="estimate", description="Co-teaching: share left out, told from the images or as planted."
+    )
+    n_repeats: int = Field(default=3, ge=1, le=20, description="Splits and trainings with other random numbers.")
+    n_particles: int | None = Field(default=None, ge=20, description="Particles taken; None: all there are.")
+    protocol: Literal["by_size", "reduced", "own", "thesis"] = Field(
+        default="by_size",
+        description="by_size: reduced in a study, own in a full run, a few steps in a fast one. thesis: as published.",
+    )
+    seed: int = Field(default=2021, ge=0, description="Decides splits, planted errors, weights and order.")
+
+    @model_validator(mode="after")
+    def _check_names(self) -> "StudyParams":
+        _check_among("methods", self.methods, get_args(Method))
+        _check_among("networks", self.networks, _NETWORKS)
+        return self
+
+
+class LabelNoiseParams(StudyParams):
+    """Free parameters of the study of planted label error."""
+
+    images: list[str] = Field(default=["sevens"], min_length=1, description="sevens, te_simulated: which of them.")
+    split: SplitKind = Field(default="pairs", description="pairs, or leaking as published.")
+
+    @model_validator(mode="after")
+    def _check_images(self) -> "LabelNoiseParams":
+        _check_among("images", self.images, _IMAGES)
+        return self
+
+
+def _check_among(name: str, given: list[str], known: tuple[str, ...]) -> None:
+    """Refuse a list with a name that is not known, or one twice; Dagster's forms know no lists of literals."""
+    if not set(given) <= set(known) or len(set(given)) < len(given):
+        raise ValueError(f"Expected {name} among {', '.join(known)}, each once. Got {', '.join(given)}.")
 
 
 class HandednessStudyParams(BaseModel):

@@ -33,6 +33,8 @@ class StudyCell:
         On clean test images with as large a minority as there are wrong labels.
     estimate : LabelErrorEstimate or None
         Label error told from the images; None where it was not asked for.
+    n_train : int
+        Mirror-labelled images trained on.
     """
 
     repeat: int
@@ -43,6 +45,7 @@ class StudyCell:
     balanced_both_ways: HandednessScore
     skewed: HandednessScore
     estimate: LabelErrorEstimate | None
+    n_train: int
     trained: TrainedHandedness
 
 
@@ -109,6 +112,7 @@ def run_on_split(
         balanced_both_ways=score(both_ways, split.test.is_right),
         skewed=score(of_skewed, split.skewed.is_right),
         estimate=estimate,
+        n_train=len(split.train),
         trained=trained,
     )
 

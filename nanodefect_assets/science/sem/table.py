@@ -48,6 +48,16 @@ def summarise_repeats(rows: pd.DataFrame) -> pd.DataFrame:
     return result.reset_index()
 
 
+def with_ratios(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return rows of counts, as they are stored, with the ratios that `summarise_repeats` takes."""
+    n = rows["n_right"] + rows["n_left"]
+    return rows.assign(
+        accuracy=1 - (rows["n_right_wrong"] + rows["n_left_wrong"]) / n,
+        accuracy_both_ways=1 - rows["n_wrong_both_ways"] / n,
+        left_fraction=rows["n_skewed_called_left"] / rows["n_skewed"],
+    )
+
+
 def published_table(images: str) -> pd.DataFrame:
     """Return published means and standard errors for ``sevens`` or ``te``; columns as of `summarise_repeats`."""
     rows = []
@@ -76,12 +86,17 @@ def _row(cell: StudyCell) -> dict[str, object]:
         "split": cell.split,
         "error_percent": 100 * cell.error_fraction,
         "repeat": cell.repeat,
+        "n_train": cell.n_train,
         "n_right": cell.balanced.n_right,
         "n_left": cell.balanced.n_left,
         "n_right_wrong": cell.balanced.n_right_wrong,
         "n_left_wrong": cell.balanced.n_left_wrong,
         "n_wrong_both_ways": cell.balanced_both_ways.n_right_wrong + cell.balanced_both_ways.n_left_wrong,
+        "n_skewed": cell.skewed.n_right + cell.skewed.n_left,
+        "n_skewed_called_left": cell.skewed.n_left - cell.skewed.n_left_wrong + cell.skewed.n_right_wrong,
         "estimated_error_percent": np.nan if estimate is None else 100 * estimate.error_fraction,
+        "estimated_error_low_percent": np.nan if estimate is None else 100 * estimate.low,
+        "estimated_error_high_percent": np.nan if estimate is None else 100 * estimate.high,
         "best_epoch": cell.trained.best_epoch,
         "n_epochs": len(cell.trained.train_loss),
         "duration_s": cell.trained.duration_s,

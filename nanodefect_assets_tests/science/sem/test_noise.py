@@ -8,26 +8,56 @@ from nanodefect_assets.science.sem.mirror import mirror_label, plant_error
 from nanodefect_assets.science.sem.noise import cross_fit_log_odds, estimate_from_odds, estimate_label_error
 
 
+def judged(is_right, rng, *, separation, shared=0.7, weakness=1.0):
+    """Return the answers of two judges whose doubts are partly the same; the wrongly labelled may be harder to tell."""
+    strength = np.where(is_right, separation, -separation * weakness)
+    common = shared * rng.standard_normal(len(is_right))
+    return strength + common + np.sqrt(1 - shared**2) * rng.standard_normal((2, len(is_right)))
+
+
 @given(error_percent=st.sampled_from([5, 10, 20, 30, 40]), separation=st.floats(1.5, 3), seed=st.integers(0, 20))
 def test_mistakes_of_the_network_do_not_count_as_wrong_labels(error_percent, separation, seed):
-    rng = np.random.default_rng(seed)
     is_right = np.arange(4000) >= 40 * error_percent
-    odds = np.where(is_right, 1, -1) * (separation + rng.standard_normal(4000))
+    odds = judged(is_right, np.random.default_rng(seed), separation=separation)
 
-    estimate = estimate_from_odds(odds, confident_share=0.5)
+    estimate = estimate_from_odds(odds)
 
     assert estimate.error_fraction == pytest.approx(error_percent / 100, abs=0.03)
-    assert estimate.disagreeing_fraction >= estimate.error_fraction - 0.03
-    assert (estimate.n_particles, estimate.n_confident) == (4000, 2000)
+    assert estimate.low <= error_percent / 100 <= estimate.high
+    assert not estimate.is_minority_harder
+    assert (estimate.n_particles, estimate.n_confident) == (4000, 1400)
+
+
+def test_a_minority_that_is_harder_is_not_taken_for_mistakes(rng):
+    """None of it is among the surest; networks that err alike on it do not contradict each other."""
+    is_right = np.arange(4000) >= 880
+    odds = judged(is_right, rng, separation=4.0, weakness=0.4)
+
+    estimate = estimate_from_odds(odds)
+
+    assert estimate.is_minority_harder
+    assert estimate.confident_fraction < 0.1
+    assert estimate.error_fraction == pytest.approx(0.22, abs=0.03)
+    assert estimate.low < 0.22 < estimate.high
+
+
+def test_independent_judges_tell_their_own_error(rng):
+    """Each errs in 10 % of its answers: of 2 e (1 - e) = 18 % contradictions."""
+    odds = np.where(rng.random((3, 20_000)) < 0.1, -1.0, 1.0)
+
+    estimate = estimate_from_odds(odds)
+
+    assert estimate.own_error == pytest.approx(0.1, abs=0.01)
+    assert estimate.disagreeing_fraction == pytest.approx(0, abs=0.01)
 
 
 def test_an_error_beyond_one_half_is_that_of_the_other_hand():
-    assert estimate_from_odds(-np.ones(100)).error_fraction == 0.5
+    assert estimate_from_odds(-np.ones((2, 100))).error_fraction == 0.5
 
 
 def test_too_few_particles_are_refused():
     with pytest.raises(Refusal, match="at least 40"):
-        estimate_from_odds(np.ones(39))
+        estimate_from_odds(np.ones((2, 39)))
 
 
 def test_the_error_planted_in_letters_is_found_without_a_clean_label(letters, recipe, rng):
@@ -46,4 +76,5 @@ def test_each_particle_is_judged_in_the_order_of_its_number(letters, recipe, rng
 
     odds = cross_fit_log_odds(shuffled, recipe(max_epochs=6), rng=rng)
 
-    assert np.mean((odds > 0) == is_right) > 0.9
+    assert odds.shape == (2, 80)
+    assert np.mean((odds.mean(axis=0) > 0) == is_right) > 0.9

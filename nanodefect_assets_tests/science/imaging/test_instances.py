@@ -3,8 +3,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from skimage.draw import polygon2mask
 
-from nanodefect_assets.science.hrtem.instances import separate_particles
-from nanodefect_assets.science.hrtem.params import InstanceParams
+from nanodefect_assets.science.imaging.instances import separate_particles
+from nanodefect_assets.science.imaging.params import InstanceParams
 
 SHAPE = (96, 140)
 

@@ -8,8 +8,8 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
-from nanodefect_assets.science.hrtem.params import InstanceParams
 from nanodefect_assets.science.imaging.masks import label_mask
+from nanodefect_assets.science.imaging.params import InstanceParams
 
 _Image = Float[np.ndarray, "row col"]
 _Labels = Int[np.ndarray, "row col"]

@@ -1,0 +1,1 @@
+"""Assets of chiral particles in scanning micrographs."""

@@ -1,0 +1,202 @@
+"""Trainings of a study of handedness, one after the other; what was finished before a stop is not done again."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import dagster as dg
+
+from nanodefect_assets.defs.progress import log_steps
+from nanodefect_assets.defs.resources import Compute, HomeResource
+from nanodefect_assets.defs.tracking import Tracking
+from nanodefect_assets.domain.checkpoint import CheckpointState
+from nanodefect_assets.science.sem.params import (
+    HandednessAugmentationParams,
+    HandednessNetworkParams,
+    HandednessStudyParams,
+    HandednessTrainingParams,
+    Method,
+    StudyParams,
+)
+
+if TYPE_CHECKING:
+    from nanodefect_assets.domain.checkpoint import Checkpoint
+    from nanodefect_assets.domain.progress import OnStep
+    from nanodefect_assets.science.sem.study import StudyCell
+    from nanodefect_assets.science.sem.trained import HandednessRecipe
+    from nanodefect_assets.stores.checkpoints import FileCheckpoint
+    from nanodefect_assets.stores.tracking import TrainingRun
+
+Params = TypeVar("Params", bound=StudyParams)
+
+FAST_PARTICLES = 60
+_FAST: dict[str, Any] = {"max_epochs": 1, "patience": None, "batch_size": 32, "clean_epochs": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """One training of a study.
+
+    Attributes
+    ----------
+    study : HandednessStudyParams
+        Method, network, forget rate.
+    repeat : int
+        Number of the repeat.
+    """
+
+    study: HandednessStudyParams
+    repeat: int
+
+    @property
+    def name(self) -> str:
+        """Name, also of its files."""
+        kind = "antisymmetric" if self.study.is_antisymmetric else "plain"
+        return f"{self.study.method}-{kind}-{self.repeat}"
+
+
+def trainings_of(params: StudyParams, *, error_fraction: float) -> Iterator[Training]:
+    """Yield what a study trains, repeat after repeat, so that an interrupted one has whole repeats."""
+    for repeat in range(params.n_repeats):
+        for method in params.methods:
+            rate = error_fraction if method == "co_teaching" and params.forget_rate_from == "truth" else None
+            for kind in params.networks:
+                stated = {"method": method, "is_antisymmetric": kind == "antisymmetric", "forget_rate": rate}
+                study = HandednessStudyParams.model_validate(stated)
+                yield Training(study=study, repeat=repeat)
+
+
+def protocol_of(params: StudyParams, run_size: str) -> str:
+    """Return how a study trains in a size of run."""
+    if run_size == "fast":
+        return "fast"
+    if params.protocol != "by_size":
+        return params.protocol
+    return "reduced" if run_size == "study" else "own"
+
+
+def recipe_of(protocol: str, method: Method, *, is_digits: bool) -> "HandednessRecipe":
+    """Return how networks of a protocol are built and trained."""
+    from nanodefect_assets.science.sem.trained import HandednessRecipe
+
+    training, network = HandednessTrainingParams(), HandednessNetworkParams()
+    if protocol == "fast":
+        training, network = HandednessTrainingParams(**_FAST), HandednessNetworkParams(n_filters=4, n_hidden=8)
+    elif protocol == "reduced":
+        training = HandednessTrainingParams.reduced()
+    elif protocol == "thesis":
+        training, network = HandednessTrainingParams.thesis(method), HandednessNetworkParams.thesis(method)
+    augmentation = HandednessAugmentationParams.sevens() if is_digits else HandednessAugmentationParams()
+    return HandednessRecipe(network=network, training=training, augmentation=augmentation)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRunner:
+    """Runs the trainings of one part of a study, each in an MLflow run of its own, and keeps their rows.
+
+    Attributes
+    ----------
+    study, images : str
+        As in the table `studies`.
+    error_percent : float
+        Share of wrong labels.
+    fingerprint : str
+        SHA-256 over the images.
+    train : callable
+        Trains and judges one: given the training, recipe, device, progress callback and checkpoint.
+    """
+
+    context: dg.AssetExecutionContext
+    home: HomeResource
+    compute: Compute
+    tracking: Tracking
+    params: StudyParams
+    study: str
+    images: str
+    error_percent: float
+    fingerprint: str
+    train: "Callable[[Training, HandednessRecipe, str, OnStep, Checkpoint], StudyCell]"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row of `STUDIES` for each training."""
+        todo = list(trainings_of(self.params, error_fraction=self.error_percent / 100))
+        rows: list[Any] = []
+        for n, training in enumerate(todo):
+            kept = self._checkpoint(training, "row").load()
+            self.context.log.info(
+                f"{training.name} on {self.images}: {n + 1} of {len(todo)}{' (kept)' if kept else ''}"
+            )
+            rows.append(self._run(training) if kept is None else kept.record["row"])
+        return rows
+
+    def forget(self) -> None:
+        """Remove what an interrupted study would need to go on."""
+        for training in trainings_of(self.params, error_fraction=self.error_percent / 100):
+            for kind in ("row", "checkpoint"):
+                self._checkpoint(training, kind).remove()
+
+    def _run(self, training: Training) -> dict[str, Any]:
+        protocol = protocol_of(self.params, self.home.run_size)
+        recipe = recipe_of(protocol, training.study.method, is_digits=self.images == "sevens")
+        with self.tracking.training_run(
+            self.context,
+            self.home,
+            name=f"{self.images} {self.error_percent:g} % {training.name}",
+            study=self.study,
+            params=recipe.training,
+            data_fingerprint=self.fingerprint,
+        ) as run:
+            run.log_params(training.study.model_dump())
+            checkpoint = self._checkpoint(training, "checkpoint")
+            cell = self.train(training, recipe, self.compute.pick_device(), log_steps(self.context.log), checkpoint)
+            row = self._row(cell, protocol) | {"mlflow_run_id": run.run_id}
+            _log(run, cell)
+        self._checkpoint(training, "row").save(CheckpointState(arrays={}, record={"row": row}))
+        checkpoint.remove()
+        return row
+
+    def _row(self, cell: "StudyCell", protocol: str) -> dict[str, Any]:
+        from nanodefect_assets.domain.schemas import STUDIES
+        from nanodefect_assets.science.sem.table import tabulate_cells
+
+        found = json.loads(tabulate_cells([cell]).to_json(orient="records"))[0]
+        is_co_teaching = cell.study.method == "co_teaching"
+        stated = {
+            "study": self.study,
+            "images": self.images,
+            "is_simulated": self.images != "sevens",
+            "error_percent": self.error_percent,
+            "forget_rate_from": self.params.forget_rate_from if is_co_teaching else "none",
+            "protocol": protocol,
+        }
+        return {name: value for name, value in (found | stated).items() if name in STUDIES.names}
+
+    def _checkpoint(self, training: Training, kind: str) -> "FileCheckpoint":
+        """Return where the state of one training is kept: another place for other parameters, images or code."""
+        from nanodefect_assets.stores.checkpoints import FileCheckpoint
+
+        code = self.context.assets_def.code_versions_by_key[self.context.asset_key]
+        words = [self.params.model_dump_json(), self.home.run_size, self.fingerprint, code or "", self.images]
+        digest = hashlib.sha256("\n".join([*words, f"{self.error_percent:g}"]).encode()).hexdigest()[:16]
+        return FileCheckpoint(self.home.home.work / "sem" / self.study / digest / f"{training.name}.{kind}")
+
+
+def own_params(config: StudyParams, kind: type[Params]) -> Params:
+    """Return the part of a Launchpad form that is science's."""
+    return kind.model_validate({name: getattr(config, name) for name in kind.model_fields})
+
+
+def _log(run: "TrainingRun", cell: "StudyCell") -> None:
+    """Keep the curves and figures of a training in MLflow."""
+    run.log_metrics(
+        {
+            "accuracy": cell.balanced.accuracy,
+            "accuracy_both_ways": cell.balanced_both_ways.accuracy,
+            "left_fraction": cell.skewed.left_fraction,
+            "best_epoch": cell.trained.best_epoch,
+        }
+    )
+    for name in ("train_loss", "validation_loss", "rescaled_loss"):
+        run.log_curve(name, [float(value) for value in getattr(cell.trained, name)])

@@ -1,0 +1,225 @@
+"""A chiral batch becomes fractions of its hands; the studies keep what was finished."""
+
+import dagster as dg
+import numpy as np
+import pytest
+import tifffile
+
+from nanodefect_assets.defs.ingest import ingest_batch
+from nanodefect_assets.defs.instance import open_instance
+from nanodefect_assets.defs.resources import Compute, HomeResource
+from nanodefect_assets.defs.sem import studying
+from nanodefect_assets.defs.sem.label_noise_study import label_noise_study
+from nanodefect_assets.defs.sem.sevens import sevens
+from nanodefect_assets.defs.tracking import Tracking
+from nanodefect_assets.domain import schemas
+from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.keys import Place
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.stores.generations import current_generation
+from nanodefect_assets.stores.home import Home
+from nanodefect_assets.stores.warehouse import run_query
+
+N_PX, N_EACH, EDGE_PX = 32, 36, 48
+MINORITY = 0.2
+YAML = """\
+batch: chiral-1
+material: Te
+simulated: true
+chirality:
+  true_enantiomers: true
+  expected_minority_share: 0.08
+  anchors:
+{anchors}
+files:
+  - {{path: "*.tif", modality: sem, uncalibrated: true}}
+"""
+
+
+def letter(is_right, rng):
+    """Return a bright body with a darker bar that leans to one side: the plainest thing with a hand."""
+    image = np.zeros((EDGE_PX, EDGE_PX))
+    rows, cols = np.indices(image.shape) - (EDGE_PX - 1) / 2
+    inside = (rows / rng.uniform(13, 14.5)) ** 2 + (cols / rng.uniform(6.5, 7.5)) ** 2 < 1
+    image[inside] = 0.5
+    bar = np.abs(rows - (1 if is_right else -1) * 1.5 * cols) < 2.5
+    image[inside & bar] = 1.0
+    return image
+
+
+def field(hands, rng):
+    """Return a micrograph of particles on a grid of six columns, and the pixel at the middle of each."""
+    tiles = [letter(bool(hand), rng) for hand in hands]
+    rows = [np.hstack(tiles[at : at + 6]) for at in range(0, len(tiles), 6)]
+    counts = 100 * np.vstack(rows) + 5
+    middles = [(EDGE_PX * (at // 6) + EDGE_PX // 2, EDGE_PX * (at % 6) + EDGE_PX // 2) for at in range(len(hands))]
+    return (counts + rng.normal(0, 2, counts.shape)).astype(np.float32), middles
+
+
+def drop(home, batch="chiral-1", *, anchors="right", n_fields=3):
+    """Drop fields of particles of which a fifth is left-handed; return the hands, field by field."""
+    rng = np.random.default_rng(4)
+    folder = home.landing / batch
+    folder.mkdir()
+    lines, hands = [], []
+    for number in range(n_fields):
+        is_right = rng.permutation(np.arange(N_EACH) >= MINORITY * N_EACH)
+        counts, middles = field(is_right, rng)
+        tifffile.imwrite(folder / f"{number}.tif", counts)
+        hands.append(is_right)
+        first = int(np.flatnonzero(is_right)[0])
+        if anchors != "none":
+            lines.append(f"    - {number}.tif {middles[first][0]},{middles[first][1]} {anchors}")
+    (folder / "batch.yaml").write_text(YAML.format(anchors="\n".join(lines) or "    []"))
+    return folder, hands
+
+
+@pytest.fixture(scope="module")
+def chiral(tmp_path_factory):
+    """Home that took the batch in, with a network that learns the letters in seconds."""
+    from nanodefect_assets.definitions import defs
+
+    home = Home(tmp_path_factory.mktemp("chiral") / "home").prepare()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NANODEFECT_HOME", str(home.root))
+        patch.setenv("DAGSTER_HOME", str(home.dagster))
+        patch.setenv("NANODEFECT_THREADS", "1")
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setattr("nanodefect_assets.defs.sem.handedness_model.recipe_of", small_recipe)
+        folder, hands = drop(home)
+        with open_instance(home) as instance:
+            done = ingest_batch(defs, instance, home, folder, say=lambda line: None)
+    assert done.trouble == ()
+    return home, np.concatenate(hands)
+
+
+def small_recipe(protocol, method, *, is_digits):
+    from nanodefect_assets.science.sem.params import (
+        HandednessAugmentationParams,
+        HandednessNetworkParams,
+        HandednessTrainingParams,
+    )
+    from nanodefect_assets.science.sem.trained import HandednessRecipe
+
+    return HandednessRecipe(
+        network=HandednessNetworkParams(n_filters=4, n_hidden=8, dropout=0.1),
+        training=HandednessTrainingParams(max_epochs=6, batch_size=16, learning_rate=5e-3),
+        augmentation=HandednessAugmentationParams(max_zoom=0.05),
+    )
+
+
+def rows(home, sql):
+    return run_query(home, sql).to_pylist()
+
+
+@pytest.mark.slow
+def test_the_fraction_of_a_dropped_batch_is_found_and_its_hands_are_named(chiral):
+    home, is_right = chiral
+    (model,) = rows(home, "SELECT * FROM handedness_models")
+    (whole,) = rows(home, "SELECT * FROM handedness_fractions WHERE aliquot_time IS NULL")
+
+    assert (model["method"], model["majority_hand"], model["n_anchors"]) == ("standard", "right", 3)
+    assert "8%" in model["reason"].replace(" ", "")
+    assert (whole["n_particles"], whole["n_micrographs"], whole["is_simulated"]) == (len(is_right), 3, True)
+    assert whole["left_fraction"] == pytest.approx(np.mean(~is_right), abs=0.05)
+    assert whole["minority_fraction_low"] < np.mean(~is_right) < whole["minority_fraction_high"]
+
+
+@pytest.mark.slow
+def test_each_particle_has_its_hand_and_leads_back_to_its_model(chiral):
+    home, is_right = chiral
+    found = rows(
+        home,
+        "SELECT h.*, c.centroid_row_px, c.centroid_col_px, c.micrograph_id AS image FROM handedness h "
+        "JOIN sem_crops c USING (particle_id) JOIN handedness_models m ON m.model_version = h.model_version",
+    )
+    order = sorted(found, key=lambda one: (one["image"], one["centroid_row_px"] // EDGE_PX, one["centroid_col_px"]))
+
+    assert len(order) == len(is_right)
+    assert np.mean([(one["hand"] == "right") == hand for one, hand in zip(order, is_right, strict=True)]) > 0.95
+    assert all(one["was_trained_on"] for one in order)
+    assert all((one["p_right"] >= 0.5) == (one["hand"] == "right") for one in order)
+
+
+def test_what_is_not_chiral_passes_through_with_empty_tables(undisturbed):
+    for table in ("sem_crops", "handedness", "handedness_fractions", "handedness_models"):
+        assert rows(undisturbed, f"SELECT * FROM {table}") == []
+
+
+# Studies
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """A file like MNIST's, of letters."""
+    rng = np.random.default_rng(7)
+    images = np.stack([letter(True, rng)[10:38, 10:38] for _ in range(30)])
+    path = tmp_path / "mnist.npz"
+    np.savez(path, x_train=(255 * images).astype(np.uint8), y_train=np.full(30, 7))
+    return path
+
+
+CONFIG = {"methods": ["standard", "co_teaching"], "networks": ["plain"], "n_repeats": 1, "forget_rate_from": "truth"}
+
+
+def study(home, percent="20"):
+    resources = {
+        "home": HomeResource(root=str(home.root), run_size="fast"),
+        "compute": Compute(threads=1, device="cpu"),
+        "tracking": Tracking(),
+    }
+    return dg.materialize(
+        [label_noise_study, dg.AssetSpec(["sem", "sevens"])],
+        selection=[label_noise_study],
+        resources=resources,
+        partition_key=percent,
+        run_config={"ops": {"sem__label_noise_study": {"config": CONFIG}}},
+    )
+
+
+def take_sevens(home, **config):
+    return dg.materialize(
+        [sevens],
+        resources={"home": HomeResource(root=str(home.root))},
+        run_config={"ops": {"sem__sevens": {"config": config}}},
+    )
+
+
+def test_a_study_that_was_interrupted_goes_on_after_the_last_training_it_finished(home, digits, monkeypatch):
+    take_sevens(home, file=str(digits))
+    trained, run = [], studying.StudyRunner._run
+
+    def stops_at_second(self, training):
+        trained.append(training.name)
+        if len(trained) == 2:
+            raise KeyError("power cut")
+        return run(self, training)
+
+    monkeypatch.setattr(studying.StudyRunner, "_run", stops_at_second)
+    with pytest.raises(KeyError):
+        study(home)
+    result = study(home)
+
+    assert trained == ["standard-plain-0", "co_teaching-plain-0", "co_teaching-plain-0"]
+    made = current_generation(home, AssetName(group="sem", noun="label_noise_study"), Place(study="20"))
+    found = made.rows(schemas.STUDIES)
+    assert set(found["method"]) == {"standard", "co_teaching"}
+    assert set(zip(found["error_percent"], found["split"], found["protocol"], strict=True)) == {(20, "pairs", "fast")}
+    assert (found["n_skewed_called_left"] <= found["n_skewed"]).all()
+    assert not list((home.work / "sem").rglob("*.row"))
+    (event,) = result.asset_materializations_for_node("sem__label_noise_study")
+    assert "preview" in event.metadata
+
+
+def test_sevens_come_from_a_file_that_is_named_and_nothing_is_fetched(home, digits, monkeypatch):
+    monkeypatch.delenv("NANODEFECT_MNIST", raising=False)
+    with pytest.raises(Refusal, match="NANODEFECT_MNIST"):
+        take_sevens(home)
+
+    monkeypatch.setenv("NANODEFECT_MNIST", str(digits))
+    result = take_sevens(home)
+
+    made = current_generation(home, AssetName(group="sem", noun="sevens"), Place())
+    assert made.arrays("sevens").read("sevens").shape == (30, 28, 28)
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == ("as_many_as_published", False)
