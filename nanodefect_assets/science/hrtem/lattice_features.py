@@ -102,14 +102,14 @@ def lattice_features(
     power = np.square(np.abs(spectrum))
     step_per_nm = 1 / (side * pixel_size_nm)
     ratio, in_band = _over_background(power, side, step_per_nm, params)
-    peaks = _find_peaks(ratio, in_band, side, params.n_peaks)
+    width_px = side / np.sqrt(4 / np.pi * mask.sum())
+    peaks = _find_peaks(ratio, in_band, side, width_px, params.n_peaks)
     described = _describe_peaks(peaks, step_per_nm)
     share = float(power[in_band & (ratio > _STRONG)].sum() / max(power[in_band].sum(), np.finfo(float).tiny))
-    n_demodulated = min(_N_DEMODULATED, peaks.rows.size)
+    n_demodulated = min(_N_DEMODULATED, peaks.rows.size, max(1, np.count_nonzero(peaks.strengths > _STRONG)))
     if n_demodulated == 0:
         return np.concatenate([described, [share], np.zeros(len(LATTICE_FEATURES) - described.size - 1)])
     patches = _patches(spectrum, peaks, n_demodulated, side)
-    width_px = side * pixel_size_nm / (np.sqrt(4 / np.pi * mask.sum()) * pixel_size_nm)
     spread = _describe_spread(patches, width_px)
     steps = _describe_steps(patches, mask, side)
     return np.concatenate([described, [share], spread, steps])
@@ -142,8 +142,10 @@ def _over_background(
     return np.exp(logs - means[rings]).reshape(power.shape), in_band
 
 
-def _find_peaks(ratio: _Power, in_band: Bool[np.ndarray, "row half_col"], side: int, n: int) -> Peaks:
-    is_peak = in_band & (ratio == maximum_filter(ratio, 5, mode="nearest"))
+def _find_peaks(ratio: _Power, in_band: Bool[np.ndarray, "row half_col"], side: int, width_px: float, n: int) -> Peaks:
+    """Return maxima further apart than a peak that a plane across the region splits in two."""
+    reach = 2 * int(np.ceil(2 * width_px)) + 1
+    is_peak = in_band & (ratio == maximum_filter(ratio, reach, mode="nearest"))
     is_peak[side // 2 + 1 :, 0] = False  # column 0 holds both of a pair
     rows, cols = np.nonzero(is_peak)
     order = np.argsort(-ratio[rows, cols], kind="stable")[:n]
@@ -252,13 +254,23 @@ def _coarse_mask(mask: Bool[np.ndarray, "row col"], side: int) -> Float[np.ndarr
 def _without_ramp(
     fields: Complex[np.ndarray, "peak row col"], weights: Float[np.ndarray, "row col"]
 ) -> Complex[np.ndarray, "peak row col"]:
-    """Turn phases back by the mean slope: peaks lie between the pixels of a spectrum."""
+    """Turn phases back by the median slope: peaks lie between the pixels of a spectrum, and a jump is no slope."""
     places = np.arange(_WINDOW)
-    both = weights[1:] * weights[:-1], weights[:, 1:] * weights[:, :-1]
-    along_rows = np.angle((fields[:, 1:] * fields[:, :-1].conj() * both[0]).sum(axis=(1, 2)))
-    along_cols = np.angle((fields[:, :, 1:] * fields[:, :, :-1].conj() * both[1]).sum(axis=(1, 2)))
+    along_rows = _median_turn(fields[:, 1:] * fields[:, :-1].conj(), weights[1:] * weights[:-1])
+    along_cols = _median_turn(fields[:, :, 1:] * fields[:, :, :-1].conj(), weights[:, 1:] * weights[:, :-1])
     ramp = along_rows[:, None, None] * places[:, None] + along_cols[:, None, None] * places
     return fields * np.exp(-1j * ramp)
+
+
+def _median_turn(
+    products: Complex[np.ndarray, "peak row col"], weights: Float[np.ndarray, "row col"]
+) -> Float[np.ndarray, " peak"]:
+    """Return the median angle over pixels that the region fills at least by half, in radians."""
+    middle = np.angle((products * weights).sum(axis=(1, 2)))
+    inside = weights > min(0.5, weights.max(initial=0) / 2)
+    if not inside.any():
+        return middle
+    return middle + np.median(np.angle(products[:, inside] * np.exp(-1j * middle)[:, None]), axis=1)
 
 
 def _evenness(moduli: Float[np.ndarray, "peak pixel"], weights: Float[np.ndarray, " pixel"]) -> np.ndarray:

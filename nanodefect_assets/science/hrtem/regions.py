@@ -136,10 +136,10 @@ def sample_background(
     if micrograph.pixel_size_nm is None:
         raise ValueError("Expected a calibrated micrograph. Got pixel_size_nm=None.")
     is_free = np.pad(labelled.labels == 0, 1, constant_values=False)
-    room = ndimage.distance_transform_edt(is_free)[1:-1, 1:-1]
     support, found = _support_counts(micrograph.counts, labelled.labels == 0), []
     for _ in range(_MAX_TRIES):
         radius_px = diameter_nm * rng.uniform(0.8, 1.2) / 2 / micrograph.pixel_size_nm
+        room = ndimage.distance_transform_edt(is_free)[1:-1, 1:-1]
         places = np.flatnonzero(room > radius_px + 1)
         if len(found) == n or places.size == 0:
             break
@@ -162,7 +162,7 @@ def sample_background(
                 support_counts=support,
             )
         )
-        room[window][disc] = 0
+        is_free[1:-1, 1:-1][window][disc] = False
     return found
 
 
