@@ -18,6 +18,7 @@ per_sample = dg.AssetSelection.assets(
     ["hrtem", "segmentation"],
     ["hrtem", "mask_scores"],
     ["hrtem", "particles"],
+    ["hrtem", "particle_classes"],
     ["atoms", "atomic_model"],
     ["atoms", "order"],
     ["atoms", "grains"],
@@ -40,7 +41,9 @@ make_sample_fast = dg.define_asset_job(
 )
 summarise_batch = dg.define_asset_job(
     SUMMARISE_BATCH,
-    selection=dg.AssetSelection.assets(["population", "size_distribution"], ["population", "batch_report"]),
+    selection=dg.AssetSelection.assets(
+        ["population", "size_distribution"], ["population", "defect_rates"], ["population", "batch_report"]
+    ),
     description="Statistics and the page of one batch.",
 )
 publish_warehouse = dg.define_asset_job(

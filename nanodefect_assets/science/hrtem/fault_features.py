@@ -147,7 +147,7 @@ def _moments(rings: Float[np.ndarray, " ring"], places: np.ndarray) -> tuple[flo
 def _thesis_rings(side: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the radius class of each pixel of a shifted spectrum, and the weight of each class in each ring.
 
-    The radius is counted from side / 2, which for an odd side lies half a pixel beside the zero frequency, as published.
+    The radius is counted from side / 2, for an odd side half a pixel beside the zero frequency, as published.
     """
     places = 2 * np.arange(side) - side
     squares, which = np.unique(np.add.outer(places**2, places**2).ravel(), return_inverse=True)
@@ -156,21 +156,17 @@ def _thesis_rings(side: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @lru_cache(maxsize=_LONGEST_CACHE)
-def _half_plane(side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the radius class of each pixel of a half spectrum, the radii in pixels, and how often each pixel counts."""
+def _half_plane(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the radius class of each pixel of a half spectrum, and the radii in pixels."""
     rows, cols = np.rint(np.fft.fftfreq(side) * side).astype(int), np.arange(side // 2 + 1)
     squares, which = np.unique(np.add.outer(rows**2, cols**2).ravel(), return_inverse=True)
-    twice = np.full((side, cols.size), 2.0)
-    twice[:, 0] = 1
-    if side % 2 == 0:
-        twice[:, -1] = 1
-    return which.ravel(), np.sqrt(squares), twice.ravel()
+    return which.ravel(), np.sqrt(squares)
 
 
 def _rings(
     side: int, pixel_size_nm: float, params: FeatureParams
 ) -> tuple[np.ndarray, np.ndarray, Float[np.ndarray, " ring"]]:
-    which, radii, _ = _half_plane(side)
+    which, radii = _half_plane(side)
     centres = np.arange(
         params.ring_step_per_nm, params.max_frequency_per_nm + params.ring_step_per_nm / 2, params.ring_step_per_nm
     )

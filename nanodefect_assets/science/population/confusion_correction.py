@@ -19,7 +19,10 @@ _Shares = Float[np.ndarray, "*batch true"]
 _N_STEPS = 2000
 _TOLERANCE = 1e-7
 _PRIOR = 0.1
-"""Added to every cell of a confusion before matrices are drawn: what never happened may still. With 0.5 intervals of many micrographs cover 99 %."""
+"""Added to every cell of a confusion before matrices are drawn: what never happened may still.
+
+With 0.5 the intervals of many micrographs would cover 99 %.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

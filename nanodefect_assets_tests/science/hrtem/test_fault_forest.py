@@ -130,5 +130,5 @@ def test_doubts_by_hand():
 
     assert doubts.margin == pytest.approx([0.8, -0.6, 0.8, 0.4])
     assert doubts.is_issue.tolist() == [False, True, False, False]  # thresholds are 0.55 and 0.8
-    assert doubts.rank[1] == 1 and doubts.rank[3] == 2
+    assert (doubts.rank[1], doubts.rank[3]) == (1, 2)
     assert np.isnan(recall_among_first(doubts.rank, np.zeros(4, dtype=bool), 2))

@@ -38,7 +38,7 @@ def test_a_particle_keeps_its_identifier_and_its_pixels():
     assert region.area_px == pytest.approx(np.pi * 12**2, rel=0.03)
     assert (region.counts[region.mask] == 60).all()
     assert region.support_counts == 100
-    assert not region.touches_edge and region.agglomerate_id is None
+    assert (region.touches_edge, region.agglomerate_id) == (False, None)
 
 
 def test_two_discs_tied_by_a_neck_are_a_particle_and_a_part_with_a_link():
@@ -69,7 +69,7 @@ def test_a_region_that_the_frame_cuts_says_so():
 
     (region,) = find_regions(labelled_of(labels), RegionParams(min_diameter_px=4))
 
-    assert region.touches_edge and region.top == 0
+    assert (region.touches_edge, region.top) == (True, 0)
 
 
 def test_limits_in_nm_leave_out_what_is_too_small_or_too_large():
@@ -119,7 +119,7 @@ def test_background_lies_off_the_particles_and_apart(rng):
         window = np.s_[region.top : region.top + region.mask.shape[0], region.left : region.left + region.mask.shape[1]]
         assert not taken[window][region.mask].any()
         taken[window] |= region.mask
-        assert region.kind == "background" and region.particle_id is None
+        assert (region.kind, region.particle_id) == ("background", None)
     assert len({region.region_id for region in found}) == len(found) == 4
 
 

@@ -108,6 +108,6 @@ def test_too_little_and_unlike_data_are_refused(rng):
     never_background = confusion.copy()
     never_background[:, 4] = [0, 0, 0, 0, 30]
     never_background[4, :4] = 70
-    flooded = np.zeros((20, 5), dtype=int) + [0, 0, 0, 0, 40]
+    flooded = np.tile([0, 0, 0, 0, 40], (20, 1))
     with pytest.raises(Refusal, match="confused like"):
         corrected_rate(flooded, never_background, (0,), (0, 1), PARAMS, rng=rng)
