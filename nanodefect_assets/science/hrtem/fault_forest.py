@@ -131,8 +131,10 @@ def fit_fault_forest(
             got="none of " + ", ".join(FAULT_CLASSES[at] for at in missing),
             advice="Use more micrographs, or set calibration to none.",
         )
-    mended = CalibratedClassifierCV(FrozenEstimator(forest), method="sigmoid")
-    return mended.fit(features[seen], classes[seen])
+    every = np.arange(np.count_nonzero(seen))
+    # The forest is frozen: there is nothing to cross-validate, and one fold lets a class have few regions.
+    mended = CalibratedClassifierCV(FrozenEstimator(forest), method="sigmoid", ensemble=False, cv=[(every, every)])
+    return mended.fit(features[seen], classes[seen]).set_params(cv=None)
 
 
 def class_probabilities(estimator: Any, features: _Features) -> _Probabilities:
