@@ -121,7 +121,8 @@ def fault_classifier(
     if home.run_size == "fast":
         forest = forest.model_copy(update={"n_trees": min(forest.n_trees, _FAST_TREES)})
     trainer = _Trainer(context, config, home, tracking, forest, data)
-    sets = dict.fromkeys([forest.features, *(get_args(FeatureSet) if config.compare_features else ())])
+    compared: tuple[FeatureSet, ...] = get_args(FeatureSet) if config.compare_features else ()
+    sets: list[FeatureSet] = [forest.features, *(name for name in compared if name != forest.features)]
     with making(context, home, inputs=[source], params=config) as out:
         with tracking.training_run(context, home, params=forest, data_fingerprint=data.fingerprint) as parent:
             trained = [trainer.train(features, parent) for features in sets]

@@ -182,7 +182,8 @@ def _counts(counted: "pd.DataFrame") -> Any:
 
     names, which = np.unique(counted["micrograph_id"].to_numpy().astype(str), return_inverse=True)
     counts = np.zeros((names.size, len(FAULT_CLASSES)), dtype=np.int64)
-    np.add.at(counts, (which, [FAULT_CLASSES.index(name) for name in counted["class_name"]]), 1)
+    classes = np.array([FAULT_CLASSES.index(name) for name in counted["class_name"]], dtype=np.int64)
+    np.add.at(counts, (which, classes), 1)
     return counts
 
 

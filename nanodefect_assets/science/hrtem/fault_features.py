@@ -128,11 +128,12 @@ def five_features(image: _Image, mask: np.ndarray, pixel_size_nm: float, params:
     is the integral of the modulus of the transform over frequencies.
     """
     inside = image[mask]
-    square = np.zeros((fft.next_fast_len(max(image.shape), real=True),) * 2)
+    side = int(fft.next_fast_len(max(image.shape), real=True))
+    square = np.zeros((side, side))
     square[: image.shape[0], : image.shape[1]] = np.where(mask, image - inside.mean(), 0)
     modulus = np.abs(fft.rfft2(square)) * pixel_size_nm**2
-    which, weights, centres = _rings(square.shape[0], pixel_size_nm, params)
-    per_frequency = 1 / (square.shape[0] * pixel_size_nm) ** 2
+    which, weights, centres = _rings(side, pixel_size_nm, params)
+    per_frequency = 1 / (side * pixel_size_nm) ** 2
     rings = per_frequency * (weights @ np.bincount(which, modulus.ravel(), minlength=weights.shape[1]))
     return np.array([*_moments(rings, centres), inside.mean(), inside.std()])
 

@@ -106,7 +106,7 @@ def lattice_features(
     peaks = _find_peaks(ratio, in_band, side, width_px, params.n_peaks)
     described = _describe_peaks(peaks, step_per_nm)
     share = float(power[in_band & (ratio > _STRONG)].sum() / max(power[in_band].sum(), np.finfo(float).tiny))
-    n_demodulated = min(_N_DEMODULATED, peaks.rows.size, max(1, np.count_nonzero(peaks.strengths > _STRONG)))
+    n_demodulated = min(_N_DEMODULATED, peaks.rows.size, max(1, int((peaks.strengths > _STRONG).sum())))
     if n_demodulated == 0:
         return np.concatenate([described, [share], np.zeros(len(LATTICE_FEATURES) - described.size - 1)])
     patches = _patches(spectrum, peaks, n_demodulated, side)
