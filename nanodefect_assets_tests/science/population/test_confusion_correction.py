@@ -70,7 +70,7 @@ def test_intervals_cover_and_the_correction_takes_the_bias_away(n_micrographs, r
 
     raw_bias, bias = np.mean(errors, axis=0)
     assert n_covered / n_tries > 0.83  # 0.95 less four standard errors of 50 tries
-    assert abs(bias) < 0.03 < raw_bias
+    assert abs(bias) < 0.02 < raw_bias
 
 
 def test_more_micrographs_and_more_calibration_narrow_the_interval(rng):
