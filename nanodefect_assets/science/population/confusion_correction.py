@@ -142,9 +142,9 @@ def corrected_rate(
     Satterthwaite's rule. Percentiles of a bootstrap over few micrographs would cover too little. A rate of 0 or 1 is
     moved inwards by half a particle before the logit is taken.
 
-    On simulations that played no part in choosing anything (35 calibration regions a class, 10 particles a micrograph, 5
-    to 50 micrographs, 400 tries each) intervals of 95 % cover 86 to 93 % at a rate of 0.1, missing mostly below it, 93 to
-    96 % at 0.75 and 95 to 99.8 % at 0.5: rare faults on few micrographs have intervals that are too short.
+    On simulations that played no part in choosing anything (35 calibration regions a class, 10 particles a micrograph,
+    5 to 50 micrographs, 400 tries each) intervals of 95 % cover 86 to 93 % at a rate of 0.1, lying mostly below it, 93
+    to 96 % at 0.75 and 95 to 99.8 % at 0.5: rare faults on few micrographs have intervals that are too short.
     """
     counts = counts[counts.sum(axis=1) > 0]
     _check_numbers(counts, confusion, params)
