@@ -8,14 +8,19 @@ from nanodefect_assets.defs.atoms.grains import grains
 from nanodefect_assets.defs.atoms.order import order
 from nanodefect_assets.defs.correcting import corrected
 from nanodefect_assets.defs.hrtem.champion_segmenter import champion_segmenter
+from nanodefect_assets.defs.hrtem.fault_classifier import fault_classifier
+from nanodefect_assets.defs.hrtem.label_audit import label_audit
 from nanodefect_assets.defs.hrtem.mask_scores import mask_scores
+from nanodefect_assets.defs.hrtem.particle_classes import particle_classes
 from nanodefect_assets.defs.hrtem.particles import particles
+from nanodefect_assets.defs.hrtem.region_training_set import region_training_set
 from nanodefect_assets.defs.hrtem.segmentation import segmentation
 from nanodefect_assets.defs.hrtem.segmenter import segmenter
 from nanodefect_assets.defs.hrtem.training_set import training_set
 from nanodefect_assets.defs.jobs import JOBS
 from nanodefect_assets.defs.logs import plain_console
 from nanodefect_assets.defs.population.batch_report import batch_report
+from nanodefect_assets.defs.population.defect_rates import defect_rates
 from nanodefect_assets.defs.population.handedness_fraction import handedness_fraction
 from nanodefect_assets.defs.population.size_distribution import size_distribution
 from nanodefect_assets.defs.population.warehouse import warehouse
@@ -50,6 +55,10 @@ ASSETS = (
     segmentation,
     mask_scores,
     particles,
+    region_training_set,
+    fault_classifier,
+    label_audit,
+    particle_classes,
     training_set,
     segmenter,
     champion_segmenter,
@@ -65,6 +74,7 @@ ASSETS = (
     grains,
     size_distribution,
     handedness_fraction,
+    defect_rates,
     batch_report,
     warehouse,
 )

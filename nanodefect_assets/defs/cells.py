@@ -13,6 +13,7 @@ from nanodefect_assets.stores.manifests import SAMPLE_MANIFEST, write_sample_man
 MANIFEST = AssetName(group="samples", noun="manifest")
 LAST_ASSETS = (
     AssetName(group="hrtem", noun="particles"),
+    AssetName(group="hrtem", noun="particle_classes"),
     AssetName(group="hrtem", noun="mask_scores"),
     AssetName(group="tomography", noun="reconstruction"),
     AssetName(group="atoms", noun="grains"),

@@ -23,6 +23,7 @@ per_sample = dg.AssetSelection.assets(
     ["atoms", "candidates"],
     ["sem", "te_crops"],
     ["sem", "handedness"],
+    ["hrtem", "particle_classes"],
     ["atoms", "atomic_model"],
     ["atoms", "order"],
     ["atoms", "grains"],
@@ -56,7 +57,10 @@ judge_handedness = dg.define_asset_job(
 summarise_batch = dg.define_asset_job(
     SUMMARISE_BATCH,
     selection=dg.AssetSelection.assets(
-        ["population", "size_distribution"], ["population", "handedness_fraction"], ["population", "batch_report"]
+        ["population", "size_distribution"],
+        ["population", "defect_rates"],
+        ["population", "handedness_fraction"],
+        ["population", "batch_report"],
     ),
     description="Statistics and the page of one batch.",
 )

@@ -257,6 +257,105 @@ PARTICLES = Table(
     key=("particle_id",),
 )
 
+TRAINING_REGIONS = Table(
+    name="training_regions",
+    meaning="A region that fault classifiers are trained, calibrated or judged on, and what it is said to show.",
+    columns=(
+        text("region_id", "The region: of a particle, <micrograph_id>#<label>; of support, one of its own."),
+        _MICROGRAPH,
+        _SIMULATED,
+        text("side", "train, calibration or test; each micrograph is on one side."),
+        text("class_name", "What shows along the beam: one of five classes."),
+        text("label_file_id", "File of the expert's class; missing for a simulated field.", null=True),
+        text("material", "What the particles are made of.", null=True),
+        number("pixel_size_nm", "Edge of a pixel.", "nm/px"),
+        number("dose_e_per_nm2", "Electron dose.", "e/nm2", null=True),
+        number("misorientation_deg", "Angle between beam and nearest zone axis, where planted.", "deg", null=True),
+        number("fault_tilt_deg", "Angle between beam and nearest row in a fault's plane; 90: none.", "deg", null=True),
+    ),
+    key=("region_id",),
+)
+
+FAULT_SCORES = Table(
+    name="fault_scores",
+    meaning="A fault classifier on held-out regions, as counts: so many of a true class were found as another.",
+    columns=(
+        text("mlflow_run_id", "MLflow run that trained it."),
+        text("feature_set", "thesis, five or rich."),
+        text("true_class", "Class that the region is said to show."),
+        text("found_class", "Class that it was given."),
+        integer("n_regions", "Held-out regions."),
+    ),
+    key=("mlflow_run_id", "true_class", "found_class"),
+)
+
+PARTICLE_CLASSES = Table(
+    name="particle_classes",
+    meaning="What a region of a micrograph shows, by the fault classifier in use. Join particles on particle_id.",
+    columns=(
+        text("region_id", "The region; the particle's own identifier unless it is a part cut off its label."),
+        text("particle_id", "Particle that the region is or was cut from."),
+        _MICROGRAPH,
+        _SIMULATED,
+        text("kind", "particle, or part of a label that a neck tied to it."),
+        text("agglomerate_id", "Shared by regions whose labels touch; missing if it touches none.", null=True),
+        flag("touches_edge", "Whether the frame cuts the region."),
+        text("class_name", "Most probable class."),
+        number("p_fault_visible", "Probability that a stacking fault is visible."),
+        number("p_no_fault", "Probability of columns without a visible fault."),
+        number("p_misoriented", "Probability that no columns show."),
+        number("p_agglomeration", "Probability of several particles."),
+        number("p_background", "Probability that there is no particle."),
+        text("model_name", "Classifier."),
+        text("model_version", "Its version in the registry, or shipped."),
+        text("unlike_training", "What sets the micrograph apart from the training; missing for nothing.", null=True),
+    ),
+    key=("region_id",),
+)
+
+DEFECT_RATES = Table(
+    name="defect_rates",
+    meaning="Share of an aliquot's particles that are oriented, and of these that are faulted: counted and corrected.",
+    columns=(
+        _BATCH,
+        _ALIQUOT,
+        _SIMULATED,
+        text(
+            "rate", "oriented: of single particles, those with columns; faulted: of these, those with a visible fault."
+        ),
+        integer("n_micrographs", "Micrographs with classified particles."),
+        integer("n_particles", "Whole particles that were classified, of all classes."),
+        integer("n_left_out", "Particles left out: cut by the frame, or on micrographs unlike the training."),
+        number("raw", "Share as counted.", null=True),
+        number("raw_low", "Lower end of its 95 % interval, clustered by micrograph.", null=True),
+        number("raw_high", "Upper end.", null=True),
+        number("corrected", "Share corrected for the classifier's confusion.", null=True),
+        number("corrected_low", "Lower end of its 95 % interval; holds the uncertainty of the confusion.", null=True),
+        number("corrected_high", "Upper end.", null=True),
+        number("p_alike", "Probability that data like the calibration set fit its confusion no better.", null=True),
+        text("model_version", "Version of the classifier.", null=True),
+        text("calibration_set", "Training set whose held-out regions gave the confusion: its SHA-256.", null=True),
+        text("refused", "Why there is no rate; missing where there is one.", null=True),
+    ),
+    key=("synthesis_batch", "aliquot_time", "is_simulated", "rate"),
+)
+
+LABEL_AUDIT = Table(
+    name="label_audit",
+    meaning="A label of a training region, and how much classifiers that did not see its micrograph doubt it.",
+    columns=(
+        text("region_id", "The region."),
+        _MICROGRAPH,
+        _SIMULATED,
+        text("class_name", "Class that it is said to show."),
+        text("suggested_class", "Most probable class."),
+        number("margin", "Probability of its class less the largest of another; -1 is certain disagreement."),
+        flag("is_issue", "Whether another class is more probable than it usually is for regions that carry it."),
+        integer("doubt_rank", "From 1, the most doubtful first."),
+    ),
+    key=("region_id",),
+)
+
 TRAININGS = Table(
     name="trainings",
     meaning="One trained model. The best repeat is registered and has a version; only a champion is in use.",
@@ -868,6 +967,11 @@ WRITTEN: tuple[Table, ...] = (
     TRAININGS,
     MODEL_SCORES,
     CHAMPIONS,
+    TRAINING_REGIONS,
+    FAULT_SCORES,
+    PARTICLE_CLASSES,
+    LABEL_AUDIT,
+    DEFECT_RATES,
     SIZE_DISTRIBUTIONS,
     SIZE_HISTOGRAMS,
     SEM_CROPS,

@@ -115,6 +115,15 @@ class FieldParams(DetectorParams):
     zone_spread_deg: float = Field(
         default=1.5, ge=0, le=45, description="Standard deviation of the tilts of aligned particles off their zone."
     )
+    edge_on_fraction: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of particles laid near a close-packed row in their layers, along which planar faults show.",
+    )
+    zincblende_fraction: float = Field(
+        default=0.0, ge=0, le=1, description="Share of particles of CdSe that are zincblende; the others are wurtzite."
+    )
     overlapping_fraction: float = Field(
         default=0.1, ge=0, le=1, description="Share of particles that may lie over others."
     )
@@ -132,6 +141,8 @@ class FieldParams(DetectorParams):
     def _check_material(self) -> "FieldParams":
         if self.material == "CdSe" and self.multiply_twinned_fraction:
             raise ValueError("Expected multiply_twinned_fraction=0 for CdSe, which makes no such particles.")
+        if self.material != "CdSe" and self.zincblende_fraction:
+            raise ValueError(f"Expected zincblende_fraction=0 for {self.material}, which is a metal.")
         return self
 
 

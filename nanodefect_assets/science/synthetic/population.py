@@ -34,6 +34,8 @@ def draw_particle(params: FieldParams, diameter_nm: float, *, rng: np.random.Gen
     if rng.random() < params.multiply_twinned_fraction:
         return draw_multiply_twinned(params.material, diameter_nm, rng=rng)
     is_faulted = bool(rng.random() < params.faulted_fraction)
+    if params.zincblende_fraction and rng.random() < params.zincblende_fraction:
+        return _draw_zincblende(10 * diameter_nm, is_faulted, rng)
     return draw_structure(params.material, diameter_nm, is_faulted=is_faulted, rng=rng)
 
 
@@ -76,19 +78,36 @@ def draw_multiply_twinned(material: Material, diameter_nm: float, *, rng: np.ran
 
 
 def _draw_cdse(diameter_angstrom: float, is_faulted: bool, rng: np.random.Generator) -> Structure:
-    params = CompoundParams(
+    params = _draw_cdse_form(diameter_angstrom, rng)
+    if not is_faulted:
+        return compound_particle("AB", params)
+    fault = "f" * int(rng.integers(1, 3))
+    return _with_fault("h", fault, params, rng)
+
+
+def _draw_zincblende(diameter_angstrom: float, is_faulted: bool, rng: np.random.Generator) -> Structure:
+    """Return a zincblende particle; its faults are those of fcc stacks."""
+    params = _draw_cdse_form(diameter_angstrom, rng)
+    if not is_faulted:
+        return compound_particle("ABC", params)
+    return _with_fault("f", _FCC_FAULTS[rng.integers(len(_FCC_FAULTS))], params, rng)
+
+
+def _draw_cdse_form(diameter_angstrom: float, rng: np.random.Generator) -> CompoundParams:
+    return CompoundParams(
         bond_angstrom=_CDSE_BOND_ANGSTROM,
         diameter_angstrom=diameter_angstrom,
         length_angstrom=diameter_angstrom * rng.uniform(1, _LONGEST_SHAPE),
         shape="ellipsoid" if rng.random() < 0.5 else "prism",
     )
-    if not is_faulted:
-        return compound_particle("AB", params)
-    n_layers = int(params.length_angstrom / (np.sqrt(2 / 3) * _CDSE_BOND_ANGSTROM)) + 1
-    fault = "f" * int(rng.integers(1, 3))
+
+
+def _with_fault(host: str, fault: str, params: CompoundParams, rng: np.random.Generator) -> Structure:
+    """Return a compound particle stacked of `host` layers with a fault near its middle."""
+    n_layers = int(params.length_angstrom / (np.sqrt(2 / 3) * params.bond_angstrom)) + 1
     below = max(2, round(n_layers * rng.uniform(0.35, 0.65)))
     above = max(2, n_layers - below)
-    return compound_particle(sequence_of("h" * below + fault + "h" * above), params)
+    return compound_particle(sequence_of(host * below + fault + host * above), params)
 
 
 def brightness_per_nm3(material: Material, power: float) -> float:
@@ -102,8 +121,12 @@ def brightness_per_nm3(material: Material, power: float) -> float:
 
 def lay_under_beam(structure: Structure, params: FieldParams, *, rng: np.random.Generator) -> Structure:
     """Return a particle turned at random, or near one of its low-index zone axes, and shaken by heat."""
-    is_aligned = rng.random() < params.aligned_fraction
-    rotation = _near_zone(structure, params.zone_spread_deg, rng) if is_aligned else _anyhow(rng)
+    if params.edge_on_fraction and rng.random() < params.edge_on_fraction:
+        rotation = _near_row(structure, params.zone_spread_deg, rng)
+    elif rng.random() < params.aligned_fraction:
+        rotation = _near_zone(structure, params.zone_spread_deg, rng)
+    else:
+        rotation = _anyhow(rng)
     turned = structure.centred().rotated(rotation)
     shaken = rng.normal(0, params.thermal_rms_angstrom, turned.positions_angstrom.shape)
     return turned.moved(turned.positions_angstrom + shaken)
@@ -118,7 +141,16 @@ def _near_zone(structure: Structure, spread_deg: float, rng: np.random.Generator
     is_hexagonal = np.mean(structure.layer_kind == "hcp") > 0.5
     families = list(low_index_zones("hexagonal" if is_hexagonal else "cubic").values())
     family = families[rng.integers(len(families))]
-    axis = family[rng.integers(len(family))] @ structure.frames[0]
+    return _near_axis(family[rng.integers(len(family))] @ structure.frames[0], spread_deg, rng)
+
+
+def _near_row(structure: Structure, spread_deg: float, rng: np.random.Generator) -> Float[np.ndarray, "3 3"]:
+    """Draw a close-packed row of the layers and lay it along the beam but for a small tilt."""
+    angle = np.deg2rad(60 * rng.integers(3))
+    return _near_axis(np.array([np.cos(angle), np.sin(angle), 0]) @ structure.frames[0], spread_deg, rng)
+
+
+def _near_axis(axis: Float[np.ndarray, " 3"], spread_deg: float, rng: np.random.Generator) -> Float[np.ndarray, "3 3"]:
     to_beam, _ = Rotation.align_vectors([[0, 0, 1]], [axis])
     spin = Rotation.from_euler("z", rng.uniform(0, 360), degrees=True)
     tilt = Rotation.from_euler("xy", rng.normal(0, spread_deg, 2), degrees=True)

@@ -1,0 +1,158 @@
+"""Fault classifiers as models that are stored, and stored ones as functions of regions."""
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from nanodefect_assets.domain.champion import ModelRecord, Recipe, Score
+from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.refusal import Refusal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from nanodefect_assets.science.hrtem.fault_params import FeatureParams, ForestParams, RegionParams
+    from nanodefect_assets.science.hrtem.regions import Region
+    from nanodefect_assets.stores.generations import GenerationWriter, StoredGeneration
+    from nanodefect_assets.stores.home import Home
+    from nanodefect_assets.stores.registry import StoredModel
+
+FAULT_CLASSIFIER = "fault_classifier"
+"""Name under which fault classifiers are registered: one of them is in use."""
+
+REGION_TRAINING_SET = AssetName(group="hrtem", noun="region_training_set")
+
+_LIBRARIES = ("scikit-learn", "numpy")
+_ATTRIBUTES = (
+    "micrograph_id",
+    "kind",
+    "particle_id",
+    "agglomerate_id",
+    "top",
+    "left",
+    "contact_fraction",
+    "touches_edge",
+    "pixel_size_nm",
+    "support_counts",
+)
+
+
+def keep_region(out: "GenerationWriter", region: "Region") -> None:
+    """Write a region into a generation."""
+    from nanodefect_assets.stores.regions import KIND, write_region
+
+    attributes = {name: getattr(region, name) for name in _ATTRIBUTES}
+    write_region(out.arrays(KIND), region.region_id, region.counts, region.mask, attributes)
+
+
+def kept_region(source: "StoredGeneration") -> "Callable[[str], Region]":
+    """Return a function that reads a region of a generation by its identifier."""
+    from nanodefect_assets.science.hrtem.regions import Region
+    from nanodefect_assets.stores.regions import KIND, read_region
+
+    arrays = source.arrays(KIND)
+
+    def read(region_id: str) -> "Region":
+        counts, mask, attributes = read_region(arrays, region_id)
+        known = {name: attributes.get(name) for name in _ATTRIBUTES}
+        return Region(region_id=region_id, counts=counts, mask=mask, **known)  # pyright: ignore[reportArgumentType]
+
+    return read
+
+
+def classifier_record(
+    rows: "pd.DataFrame",
+    forest: "ForestParams",
+    features: "FeatureParams",
+    rules: "RegionParams",
+    *,
+    confusion: "np.ndarray",
+    score: Score,
+    fingerprint: str,
+    code_version: str,
+    notes: str,
+) -> ModelRecord:
+    """Return what a trained fault classifier is.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of `TRAINING_REGIONS`, all sides.
+    forest, features, rules
+        How it was made and what it is shown.
+    confusion : ndarray of shape (true, found)
+        Held-out regions; it travels with the model, because rates are corrected by it.
+    score : Score
+        Balanced accuracy on them.
+    fingerprint, code_version, notes
+        As in the record.
+    """
+    from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES
+
+    sizes, doses = rows["pixel_size_nm"], rows["dose_e_per_nm2"].dropna()
+    return ModelRecord(
+        name=FAULT_CLASSIFIER,
+        task="fault_classification",
+        architecture=Recipe(name="forest", params={**forest.model_dump(mode="json"), "confusion": confusion.tolist()}),
+        normalisation=Recipe(
+            name="region_features", params={"features": features.model_dump(mode="json"), "regions": rules.model_dump()}
+        ),
+        pixel_size_range_nm=None if forest.features == "thesis" else (float(sizes.min()), float(sizes.max())),
+        dose_range_e_per_nm2=(float(doses.min()), float(doses.max())) if len(doses) else None,
+        modalities=("hrtem",),
+        materials=tuple(sorted(rows["material"].dropna().unique())),
+        classes=FAULT_CLASSES,
+        training_fingerprint=fingerprint,
+        is_simulated_training=bool(rows["is_simulated"].all()),
+        code_version=code_version,
+        scores={"balanced_accuracy": score},
+        libraries={name: version(name) for name in _LIBRARIES},
+        notes=notes,
+    )
+
+
+def confusion_of(record: ModelRecord) -> "np.ndarray":
+    """Return the confusion of a stored classifier on held-out regions, as counts."""
+    import numpy as np
+
+    return np.array(record.architecture.params["confusion"], dtype=np.int64)
+
+
+def rules_of(record: ModelRecord) -> "RegionParams":
+    """Return the rules by which a stored classifier wants regions to be cut."""
+    from nanodefect_assets.science.hrtem.fault_params import RegionParams
+
+    return RegionParams.model_validate(record.normalisation.params["regions"])
+
+
+def classify(model: "StoredModel", estimator: Any, regions: "Sequence[Region]") -> "np.ndarray":
+    """Return the probability of every class for each region."""
+    from nanodefect_assets.science.hrtem.fault_features import region_features
+    from nanodefect_assets.science.hrtem.fault_forest import class_probabilities
+    from nanodefect_assets.science.hrtem.fault_params import FeatureParams
+
+    params = FeatureParams.model_validate(model.record.normalisation.params["features"])
+    features = model.record.architecture.params["features"]
+    return class_probabilities(estimator, region_features(regions, features, params))  # pyright: ignore[reportArgumentType]
+
+
+def classifier_in_use(home: "Home") -> "StoredModel":
+    """Return the fault classifier in use.
+
+    Raises
+    ------
+    Refusal
+        If there is none.
+    """
+    from nanodefect_assets.stores.registry import model_in_use
+
+    model = model_in_use(home, FAULT_CLASSIFIER)
+    if model is None:
+        raise Refusal(
+            "no_fault_classifier",
+            expected="a registered fault classifier, or one that ships with the package",
+            got="none",
+            advice="Materialise hrtem/region_training_set and hrtem/fault_classifier first.",
+        )
+    return model

@@ -1,0 +1,125 @@
+"""What every particle shows."""
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from nanodefect_assets.defs.checks import declare_check, items_check, items_result
+from nanodefect_assets.defs.conditions import when_inputs_pass
+from nanodefect_assets.defs.hrtem.faults import FAULT_CLASSIFIER, classifier_in_use, classify, rules_of
+from nanodefect_assets.defs.making import in_order, making, report, upstream
+from nanodefect_assets.defs.partitions import sample
+from nanodefect_assets.defs.progress import log_steps
+from nanodefect_assets.defs.resources import Compute, HomeResource
+from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.keys import Place
+from nanodefect_assets.domain.progress import Progress
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nanodefect_assets.science.hrtem.regions import Region
+
+P_COLUMNS = ("p_fault_visible", "p_no_fault", "p_misoriented", "p_agglomeration", "p_background")
+_CLASSIFIER = AssetName(group="hrtem", noun="fault_classifier")
+
+
+@dg.asset(
+    key=["hrtem", "particle_classes"],
+    deps=[["hrtem", "segmentation"], ["samples", "micrographs"], ["hrtem", "fault_classifier"]],
+    partitions_def=sample,
+    group_name="hrtem",
+    code_version="1",
+    kinds={"sklearn", "parquet"},
+    automation_condition=when_inputs_pass,
+    check_specs=[
+        items_check("hrtem", "particle_classes"),
+        declare_check(
+            ("hrtem", "particle_classes"),
+            "like_the_training",
+            "Every classified micrograph has the pixel size and dose of those that the classifier was trained on.",
+        ),
+    ],
+)
+def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, compute: Compute) -> dg.MaterializeResult:
+    """What every particle of the HRTEM micrographs of a sample shows, by the fault classifier in use.
+
+    Each region has one of five classes and the probability of all. Other modalities are passed over.
+    """
+    from nanodefect_assets.domain.micrograph import LabelledMicrograph
+    from nanodefect_assets.domain.schemas import MICROGRAPHS, PARTICLE_CLASSES
+    from nanodefect_assets.science.hrtem.regions import find_regions
+    from nanodefect_assets.stores.generations import current_generation
+    from nanodefect_assets.stores.micrographs import read_micrograph
+
+    masks, source = upstream(context, home, "hrtem", "segmentation"), upstream(context, home, "samples", "micrographs")
+    trained = current_generation(home.home, _CLASSIFIER, Place())
+    rows = source.rows(MICROGRAPHS).set_index("micrograph_id")
+    images, labels = source.arrays("micrographs"), masks.arrays("labels")
+    chosen = [item for item in labels if rows["modality"].get(item) == "hrtem"]
+    model = classifier_in_use(home.home)
+    estimator, rules, on_step = model.estimator() if chosen else None, rules_of(model.record), log_steps(context.log)
+    inputs = [masks, source] if trained is None else [masks, source, trained]
+    with making(context, home, inputs=inputs) as out, compute.executor() as executor:
+        out.add_rows(PARTICLE_CLASSES, [])
+
+        def look(item: str) -> "tuple[list[Region], np.ndarray]":
+            labelled = LabelledMicrograph(micrograph=read_micrograph(images, item), labels=labels.read(item))
+            regions = list(find_regions(labelled, rules))
+            return regions, classify(model, estimator, regions)
+
+        for n, (item, seen) in enumerate(in_order(executor, look, chosen, ahead=2 * compute.n_threads)):
+            with out.item(item):
+                regions, probabilities = seen.result()
+                dose = rows["dose_e_per_nm2"].get(item)
+                unlike = model.record.unlike_training(
+                    modality="hrtem",
+                    pixel_size_nm=images.pixel_size_nm(item),
+                    dose_e_per_nm2=None if dose is None or dose != dose else float(dose),
+                )
+                about = {
+                    "is_simulated": bool(rows["is_simulated"][item]),
+                    "model_name": FAULT_CLASSIFIER,
+                    "model_version": model.version,
+                    "unlike_training": "; ".join(unlike) or None,
+                }
+                out.add_rows(PARTICLE_CLASSES, _rows(regions, probabilities, about))
+            on_step(Progress(task="classifying", done=n + 1, total=len(chosen), detail=item))
+    made = upstream(context, home, "hrtem", "particle_classes").rows(PARTICLE_CLASSES)
+    odd = sorted(made["micrograph_id"][made["unlike_training"].notna()].unique())
+    return report(
+        out,
+        metadata={
+            "n_classified": len(made),
+            "model_version": model.version,
+            **{f"n_{name.replace(' ', '_')}": int(n) for name, n in made["class_name"].value_counts().items()},
+        },
+        checks=[
+            items_result(out),
+            dg.AssetCheckResult(
+                check_name="like_the_training",
+                passed=not odd,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"n_unlike": len(odd), "unlike": dg.MetadataValue.json(odd[:50])},
+            ),
+        ],
+    )
+
+
+def _rows(regions: "list[Region]", probabilities: "np.ndarray", about: dict[str, Any]) -> list[dict[str, Any]]:
+    from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES
+
+    return [
+        {
+            "region_id": region.region_id,
+            "particle_id": region.particle_id,
+            "micrograph_id": region.micrograph_id,
+            "kind": region.kind,
+            "agglomerate_id": region.agglomerate_id,
+            "touches_edge": region.touches_edge,
+            "class_name": FAULT_CLASSES[int(row.argmax())],
+            **dict(zip(P_COLUMNS, row.tolist(), strict=True)),
+            **about,
+        }
+        for region, row in zip(regions, probabilities, strict=True)
+    ]

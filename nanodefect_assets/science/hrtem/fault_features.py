@@ -1,0 +1,204 @@
+"""The five published features of a region, on pixels as published and in units of length, and the table of them all."""
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float
+from scipy import fft
+from scipy.special import erf
+
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.hrtem.fault_params import FeatureParams, FeatureSet
+from nanodefect_assets.science.hrtem.lattice_features import LATTICE_FEATURES, lattice_features
+from nanodefect_assets.science.hrtem.regions import Region
+
+FIVE_FEATURES = ("rings_mean", "rings_sd", "rings_centre", "mean", "sd")
+SHAPE_FEATURES = ("diameter_nm", "solidity_box", "elongation", "contact_fraction", "edge_fraction")
+
+_Image = Float[np.ndarray, "row col"]
+_Features = Float[np.ndarray, " feature"]
+
+_N_RINGS, _RING_WIDTH_PX, _RING_EDGE_PX = 100, 10.0, 4.0
+_LONGEST_CACHE = 64
+
+
+def feature_names(features: FeatureSet) -> tuple[str, ...]:
+    """Return the names of the columns of a set of features."""
+    return (*FIVE_FEATURES, *SHAPE_FEATURES, *LATTICE_FEATURES) if features == "rich" else FIVE_FEATURES
+
+
+def region_features(
+    regions: Iterable[Region], features: FeatureSet, params: FeatureParams
+) -> Float[np.ndarray, "region feature"]:
+    """Return the features of regions, one row each; only one region need be in memory at a time.
+
+    Parameters
+    ----------
+    regions : iterable of Region
+        Regions; those of uncalibrated micrographs have only the published features.
+    features : str
+        Which set: `feature_names` names its columns.
+    params : FeatureParams
+        Rings, of the sets in nm.
+
+    Raises
+    ------
+    Refusal
+        If features in nm are asked of an uncalibrated micrograph.
+    """
+    rows = [features_of(region, features, params) for region in regions]
+    return np.array(rows) if rows else np.empty((0, len(feature_names(features))))
+
+
+def features_of(region: Region, features: FeatureSet, params: FeatureParams) -> _Features:
+    """Return the features of one region; see `region_features`."""
+    if features == "thesis":
+        return thesis_features(region.counts)
+    if region.pixel_size_nm is None:
+        raise Refusal(
+            "no_pixel_size",
+            expected="a calibrated micrograph, for features in nm",
+            got="none",
+            file=region.micrograph_id,
+            advice="State pixel_size_nm in batch.yaml, or use the published features on pixels.",
+        )
+    image = region.counts.astype(np.float64) / max(region.support_counts, np.finfo(np.float64).tiny)
+    five = five_features(image, region.mask, region.pixel_size_nm, params)
+    if features == "five":
+        return five
+    lattice = lattice_features(image, region.mask, region.pixel_size_nm, params)
+    return np.concatenate([five, _shape_features(region, region.pixel_size_nm), lattice])
+
+
+def thesis_features(crop: _Image) -> _Features:
+    """Return the published five features of a crop, on pixels.
+
+    Parameters
+    ----------
+    crop : ndarray of shape (row, col)
+        The box of a region, in any unit; of a longer side only its first pixels enter.
+
+    Returns
+    -------
+    ndarray of shape (5,)
+        Mean, standard deviation and centre of mass over the rings; mean and standard deviation of the crop.
+
+    Notes
+    -----
+    As in the authors' code [1]_: the modulus of the Fourier transform, zero frequency included, is summed under up to
+    100 rings; ring k begins at radius sqrt(2) k pixels, rises over 4, is flat over 10 and falls over 4 more.
+
+    References
+    ----------
+    .. [1] C. K. Groschner, C. Choi, M. C. Scott, Microsc. Microanal. 27, 549 (2021), doi:10.1017/S1431927621000386;
+       github.com/ScottLabUCB/HTTEM.
+    """
+    side = min(crop.shape)
+    square = crop[:side, :side].astype(np.float64)
+    modulus = np.abs(fft.fftshift(fft.fft2(square)))
+    which, weights = _thesis_rings(side)
+    rings = weights @ np.bincount(which, modulus.ravel(), minlength=weights.shape[1])
+    return np.array([*_moments(rings, np.arange(rings.size)), crop.mean(), crop.std()])
+
+
+def five_features(image: _Image, mask: np.ndarray, pixel_size_nm: float, params: FeatureParams) -> _Features:
+    """Return the five features in units of length: the same for any pixel size, gain and frame.
+
+    Parameters
+    ----------
+    image : ndarray of shape (row, col)
+        The box of a region, 1 the support.
+    mask : ndarray of shape (row, col)
+        Pixels of the region.
+    pixel_size_nm : float
+        Edge of a pixel.
+    params : FeatureParams
+        Rings.
+
+    Returns
+    -------
+    ndarray of shape (5,)
+        Mean and standard deviation over the rings, in nm; their centre of mass, in 1/nm; mean and standard deviation
+        of the pixels of the region, 1 the support.
+
+    Notes
+    -----
+    The region's mean is taken away before the transform, so that its size does not hide in the zero frequency. A ring
+    is the integral of the modulus of the transform over frequencies.
+    """
+    inside = image[mask]
+    side = int(fft.next_fast_len(max(image.shape), real=True))
+    square = np.zeros((side, side))
+    square[: image.shape[0], : image.shape[1]] = np.where(mask, image - inside.mean(), 0)
+    modulus = np.abs(fft.rfft2(square)) * pixel_size_nm**2
+    which, weights, centres = _rings(side, pixel_size_nm, params)
+    per_frequency = 1 / (side * pixel_size_nm) ** 2
+    rings = per_frequency * (weights @ np.bincount(which, modulus.ravel(), minlength=weights.shape[1]))
+    return np.array([*_moments(rings, centres), inside.mean(), inside.std()])
+
+
+def _moments(rings: Float[np.ndarray, " ring"], places: np.ndarray) -> tuple[float, float, float]:
+    total = rings.sum()
+    centre = float(rings @ places / total) if total > 0 else 0.0
+    return float(rings.mean()), float(rings.std()), centre
+
+
+@lru_cache(maxsize=_LONGEST_CACHE)
+def _thesis_rings(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the radius class of each pixel of a shifted spectrum, and the weight of each class in each ring.
+
+    The radius is counted from side / 2, for an odd side half a pixel beside the zero frequency, as published.
+    """
+    places = 2 * np.arange(side) - side
+    squares, which = np.unique(np.add.outer(places**2, places**2).ravel(), return_inverse=True)
+    starts = np.sqrt(2) * np.arange(min(side, _N_RINGS))
+    return which.ravel(), _annulus(np.sqrt(squares) / 2, starts, _RING_WIDTH_PX, _RING_EDGE_PX)
+
+
+@lru_cache(maxsize=_LONGEST_CACHE)
+def _half_plane(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the radius class of each pixel of a half spectrum, and the radii in pixels."""
+    rows, cols = np.rint(np.fft.fftfreq(side) * side).astype(int), np.arange(side // 2 + 1)
+    squares, which = np.unique(np.add.outer(rows**2, cols**2).ravel(), return_inverse=True)
+    return which.ravel(), np.sqrt(squares)
+
+
+def _rings(
+    side: int, pixel_size_nm: float, params: FeatureParams
+) -> tuple[np.ndarray, np.ndarray, Float[np.ndarray, " ring"]]:
+    which, radii = _half_plane(side)
+    centres = np.arange(
+        params.ring_step_per_nm, params.max_frequency_per_nm + params.ring_step_per_nm / 2, params.ring_step_per_nm
+    )
+    centres = centres[centres <= 0.5 / pixel_size_nm]
+    flat = max(params.ring_width_per_nm - params.ring_edge_per_nm, 0.0)
+    starts = centres - flat / 2 - params.ring_edge_per_nm
+    # A half spectrum holds one of each two equal moduli, but for the columns that are their own partners.
+    return which, 2 * _annulus(radii / (side * pixel_size_nm), starts, flat, params.ring_edge_per_nm), centres
+
+
+def _annulus(
+    radii: Float[np.ndarray, " radius"], starts: Float[np.ndarray, " ring"], width: float, edge: float
+) -> Float[np.ndarray, "ring radius"]:
+    """Return rings that rise over `edge` from their start, are flat over `width` and fall over `edge`."""
+
+    def step(begin: Float[np.ndarray, " ring"]) -> np.ndarray:
+        return (1 + erf(4 * (radii - begin[:, None] - edge / 2) / edge)) / 2
+
+    return step(starts) - step(starts + edge + width)
+
+
+def _shape_features(region: Region, pixel_size_nm: float) -> _Features:
+    """Return size and form of the region: agglomerates are large, long and fill little of their box."""
+    rows, cols = np.nonzero(region.mask)
+    spread = np.linalg.eigvalsh(np.cov(np.stack([rows, cols])) + np.eye(2) / 12)
+    return np.array(
+        [
+            np.sqrt(4 / np.pi * rows.size) * pixel_size_nm,
+            rows.size / (4 * np.pi * np.sqrt(spread[0] * spread[1])),
+            np.sqrt(spread[1] / spread[0]),
+            region.contact_fraction,
+            float(region.touches_edge),
+        ]
+    )

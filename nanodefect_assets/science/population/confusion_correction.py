@@ -1,0 +1,235 @@
+"""Rates of classes in a population, corrected for what a classifier is known to confuse.
+
+A classifier that takes one in ten of the unfaulted for faulted over-counts where faults are rare. The counts of all
+classes are corrected together, and only then is the ratio taken.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import chi2, t
+
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.population.rate_params import RateParams
+
+_Counts = Int[np.ndarray, "micrograph found"]
+_Confusion = Int[np.ndarray, "true found"]
+_Shares = Float[np.ndarray, "*batch true"]
+_N_STEPS = 2000
+_TOLERANCE = 1e-7
+_PRIOR = 0.1
+"""Added to every cell of a confusion before matrices are drawn: what never happened may still.
+
+Chosen of four values on simulations of rates of 0.22 and 0.5, where it covers 95 to 97 %; 0.5 covers 98 to 99 % there.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """Share of some classes among others.
+
+    Attributes
+    ----------
+    value : float
+        The share.
+    low, high : float
+        Ends of its interval; None where it has none.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectedRate:
+    """A rate as it was counted, and corrected.
+
+    Attributes
+    ----------
+    raw, corrected : Rate
+        Both with intervals clustered by micrograph; that of `corrected` holds the uncertainty of the confusion too.
+    p_alike : float
+        Probability that counts of a population like the calibration set fit its confusion no better.
+    n_micrographs, n_particles : int
+        Micrographs with particles, and particles of all classes.
+    """
+
+    raw: Rate
+    corrected: Rate
+    p_alike: float
+    n_micrographs: int
+    n_particles: int
+
+
+def corrected_shares(
+    found: Float[np.ndarray, "*batch found"], confusion: Float[np.ndarray, "*batch true found"]
+) -> _Shares:
+    """Return the true shares of classes that best explain the shares found.
+
+    Parameters
+    ----------
+    found : ndarray of shape (..., found)
+        Share of each class as classified.
+    confusion : ndarray of shape (..., true, found)
+        Share of each true class that is classified as each; rows add up to 1.
+
+    Returns
+    -------
+    ndarray of shape (..., true)
+        Not negative, adding up to 1.
+
+    Notes
+    -----
+    Maximum likelihood on the simplex by expectation and maximisation [1]_; where the inverse of the confusion gives
+    shares without a negative one, they are those [2]_.
+
+    References
+    ----------
+    .. [1] M. Saerens, P. Latinne, C. Decaestecker, Neural Comput. 14, 21 (2002), doi:10.1162/089976602753284446.
+    .. [2] W. J. Rogan, B. Gladen, Am. J. Epidemiol. 107, 71 (1978), doi:10.1093/oxfordjournals.aje.a112510.
+    """
+    found, confusion = np.broadcast_arrays(found[..., None, :], confusion)
+    found = found[..., 0, :]
+    shares = np.full(confusion.shape[:-1], 1 / confusion.shape[-2])
+    for _ in range(_N_STEPS):
+        expected = np.einsum("...t,...tf->...f", shares, confusion)
+        ratio = np.divide(found, expected, out=np.zeros_like(expected), where=expected > 0)
+        after = shares * np.einsum("...f,...tf->...t", ratio, confusion)
+        change = np.abs(after - shares).max(initial=0)
+        shares = after
+        if change < _TOLERANCE:
+            break
+    return shares / shares.sum(axis=-1, keepdims=True)
+
+
+def corrected_rate(
+    counts: _Counts,
+    confusion: _Confusion,
+    part: tuple[int, ...],
+    whole: tuple[int, ...],
+    params: RateParams,
+    *,
+    rng: np.random.Generator,
+) -> CorrectedRate:
+    """Return the share of classes `part` among the classes `whole` of a population.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (micrograph, found)
+        Particles of each micrograph by the class that they were given.
+    confusion : ndarray of shape (true, found)
+        Calibration regions by their true class and the one that they were given.
+    part, whole : tuple of int
+        Classes; `whole` includes `part`.
+    params : RateParams
+        Limits and confidence.
+    rng : Generator
+        Draws confusion matrices.
+
+    Raises
+    ------
+    Refusal
+        If there are too few micrographs, particles or calibration regions, or if the counts cannot come from a
+        population that is confused like that.
+
+    Notes
+    -----
+    The interval is symmetric in the logit of the rate: Student's t times the root of two variances. That of sampling is
+    the jackknife's over micrographs, with one degree of freedom less than there are of them; that of the confusion is
+    the spread over matrices drawn from Dirichlet distributions of its rows. Degrees of freedom are joined by
+    Satterthwaite's rule. Percentiles of a bootstrap over few micrographs would cover too little. A rate of 0 or 1 is
+    moved inwards by half a particle before the logit is taken.
+
+    On simulations that played no part in choosing anything (35 calibration regions a class, 10 particles a micrograph,
+    5 to 50 micrographs, 400 tries each) intervals of 95 % cover 86 to 93 % at a rate of 0.1, lying mostly below it, 93
+    to 96 % at 0.75 and 95 to 99.8 % at 0.5: rare faults on few micrographs have intervals that are too short.
+    """
+    counts = counts[counts.sum(axis=1) > 0]
+    _check_numbers(counts, confusion, params)
+    n_whole = max(float(counts[:, list(whole)].sum()), 1.0)
+    left_out = counts.sum(axis=0) - counts
+    left_out_shares = left_out / left_out.sum(axis=1, keepdims=True)
+    found = counts.sum(axis=0) / counts.sum()
+    matrix = confusion / confusion.sum(axis=1, keepdims=True)
+    shares = corrected_shares(found, matrix)
+    p_alike = _p_alike(counts, shares @ matrix)
+    if p_alike < params.min_p_alike:
+        raise Refusal(
+            "unlike_calibration",
+            expected="counts that a population confused like the calibration set could give",
+            got=f"counts that fit with probability {p_alike:.1e}",
+            advice="Calibrate the classifier on regions of this material, dose and pixel size.",
+        )
+    drawn = np.stack([rng.dirichlet(row + _PRIOR, params.n_draws) for row in confusion], axis=1)
+    raw_logits = _logit(_ratio(left_out_shares, part, whole), n_whole)
+    logits = _logit(_ratio(corrected_shares(left_out_shares, matrix), part, whole), n_whole)
+    drawn_logits = _logit(_ratio(corrected_shares(found, drawn), part, whole), n_whole)
+    return CorrectedRate(
+        raw=_rate(_ratio(found, part, whole), raw_logits, None, n_whole, params),
+        corrected=_rate(_ratio(shares, part, whole), logits, drawn_logits, n_whole, params),
+        p_alike=p_alike,
+        n_micrographs=len(counts),
+        n_particles=int(counts.sum()),
+    )
+
+
+def _check_numbers(counts: _Counts, confusion: _Confusion, params: RateParams) -> None:
+    least = int(confusion.sum(axis=1).min())
+    for got, limit, what in (
+        (len(counts), params.min_micrographs, "micrographs with particles"),
+        (int(counts.sum()), params.min_particles, "classified particles"),
+        (least, params.min_calibration, "calibration regions of every class"),
+    ):
+        if got < limit:
+            raise Refusal(
+                "too_few_for_a_rate",
+                expected=f"{limit} {what} at least",
+                got=str(got),
+                advice="Take more micrographs, or lower the limit and mind the interval.",
+            )
+
+
+def _ratio(shares: _Shares, part: tuple[int, ...], whole: tuple[int, ...]) -> Float[np.ndarray, "*batch"]:
+    below = shares[..., list(whole)].sum(axis=-1)
+    above = shares[..., list(part)].sum(axis=-1)
+    return np.divide(above, below, out=np.full_like(below, 0.5), where=below > 0)
+
+
+def _logit(rate: Float[np.ndarray, "*batch"], n: float) -> Float[np.ndarray, "*batch"]:
+    inner = np.clip(rate, 0.5 / n, 1 - 0.5 / n)
+    return np.log(inner / (1 - inner))
+
+
+def _rate(
+    value: np.ndarray, left_out: np.ndarray, drawn: np.ndarray | None, n_whole: float, params: RateParams
+) -> Rate:
+    """Return a rate with the interval that logits without each micrograph, and under drawn confusions, give."""
+    m = left_out.size
+    sampling = (m - 1) / m * float(np.square(left_out - left_out.mean()).sum())
+    if sampling == 0:
+        sampling = 1 / (n_whole * max(float(value * (1 - value)), 1 / n_whole))
+    confusing = 0.0 if drawn is None else float(drawn.var())
+    total = sampling + confusing
+    freedom = (m - 1) * (total / sampling) ** 2
+    reach = float(t.ppf((1 + params.confidence) / 2, freedom)) * np.sqrt(total)
+    middle = float(_logit(np.asarray(value), n_whole))
+    low, high = (float(1 / (1 + np.exp(-(middle + sign * reach)))) for sign in (-1, 1))
+    return Rate(value=float(value), low=min(low, float(value)), high=max(high, float(value)))
+
+
+def _p_alike(counts: _Counts, expected: Float[np.ndarray, " found"]) -> float:
+    """Return the probability of a worse fit, by Pearson's statistic over its spread among micrographs.
+
+    Inside the range of the confusion shares fit exactly and the probability is 1. The statistic is divided by how much
+    more micrographs scatter than independent particles would, if they do (Rao and Scott).
+    """
+    n, found = counts.sum(), counts.sum(axis=0)
+    expected = np.maximum(expected, 1e-12)
+    statistic = float((np.square(found - n * expected) / (n * expected)).sum())
+    shares, sizes = found / n, counts.sum(axis=1)
+    kept = shares > 0
+    scatter = (np.square(counts - sizes[:, None] * shares)[:, kept] / (sizes[:, None] * shares[kept])).sum()
+    excess = max(1.0, float(scatter / max((len(counts) - 1) * (kept.sum() - 1), 1)))
+    return float(chi2.sf(statistic / excess, counts.shape[1] - 1))

@@ -1,0 +1,37 @@
+"""Free parameters of regions simulated to train a fault classifier."""
+
+from pydantic import Field
+
+from nanodefect_assets.science.synthetic.training_params import PositiveSpan, Span, TrainingFieldParams
+
+
+class RegionFieldParams(TrainingFieldParams):
+    """Free parameters of `draw_region_field`: fields in which the lattices of particles show."""
+
+    field_px: int = Field(default=448, ge=64, le=4096, description="Rows and columns of a field.")
+    pixel_size_nm: PositiveSpan = Field(default=[0.03, 0.055], description="Edges of pixels, evenly in the logarithm.")
+    dose_e_per_nm2: PositiveSpan = Field(default=[2e4, 2e5], description="Doses, evenly in the logarithm.")
+    defocus_nm: Span = Field(default=[4.0, 12.0], description="Defoci; under focus is positive.")
+    focal_spread_nm: PositiveSpan = Field(default=[2.0, 4.0], description="Temporal coherence.")
+    carbon_thickness_nm: PositiveSpan = Field(default=[1.0, 4.0], description="Thickness of the carbon film.")
+    diameter_nm: PositiveSpan = Field(default=[3.0, 5.0], description="Median sizes, evenly in the logarithm.")
+    covered_fraction: PositiveSpan = Field(default=[0.2, 0.35], description="Share of the field that particles fill.")
+    mtf_at_nyquist: PositiveSpan = Field(default=[0.5, 0.95], description="What the camera keeps of finest contrast.")
+    aligned_fraction: PositiveSpan = Field(default=[0.3, 0.5], description="Share of the others near a zone axis.")
+    drift_nm: Span = Field(default=[0.0, 0.02], description="Drift during the exposure.")
+    faulted_fraction: float = Field(default=0.65, ge=0, le=1, description="Share of particles with planar faults.")
+    edge_on_fraction: float = Field(default=0.5, ge=0, le=1, description="Share of particles laid to show them.")
+    zincblende_fraction: float = Field(default=0.3, ge=0, le=1, description="Share of CdSe that is zincblende.")
+    overlap_fraction: float = Field(
+        default=0.35, ge=0, le=1, description="Share of particles that may lie over others."
+    )
+    unsure_tilt_deg: float = Field(
+        default=0.0,
+        ge=0,
+        le=20,
+        description="Regions tilted by up to this beyond what counts as visible are left out: experts pass over them.",
+    )
+    min_share: float = Field(
+        default=0.1, gt=0, le=0.5, description="Share of a region that a second particle must fill to agglomerate it."
+    )
+    backgrounds_per_field: float = Field(default=1.0, ge=0, le=20, description="Samples of support of a field.")

@@ -1,0 +1,33 @@
+import numpy as np
+import pytest
+
+from nanodefect_assets.cli.ship_forest import CARD, ship_forest
+from nanodefect_assets.defs.hrtem.faults import confusion_of, rules_of
+from nanodefect_assets.science.hrtem.fault_features import feature_names, region_features
+from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES, class_probabilities
+from nanodefect_assets.science.hrtem.fault_params import FeatureParams, RegionParams
+from nanodefect_assets.stores.models import read_estimator
+from nanodefect_assets.stores.registry import shipped_model
+
+
+@pytest.mark.slow
+def test_a_small_forest_is_made_and_can_be_read(tmp_path):
+    card = ship_forest(tmp_path / "forest", n_fields=20, n_trees=10)
+
+    record, estimator = read_estimator(tmp_path / "forest")
+    assert (tmp_path / "forest" / CARD).read_text() == card
+    assert record.is_simulated_training
+    assert confusion_of(record).sum() > 10
+    assert class_probabilities(estimator, np.zeros((1, len(feature_names("rich"))))).sum() == pytest.approx(1)
+
+
+def test_the_shipped_forest_is_whole_and_good():
+    model = shipped_model("fault_classifier")
+
+    assert model is not None
+    assert model.record.classes == FAULT_CLASSES
+    assert model.record.scores["balanced_accuracy"].value > 0.8
+    assert rules_of(model.record) == RegionParams()
+    assert (confusion_of(model.record).sum(axis=1) >= 10).all()
+    features = region_features([], "rich", FeatureParams.model_validate(model.record.normalisation.params["features"]))
+    assert class_probabilities(model.estimator(), features).shape == (0, len(FAULT_CLASSES))
