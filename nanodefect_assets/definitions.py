@@ -7,14 +7,18 @@ from nanodefect_assets.defs.atoms.candidates import candidates
 from nanodefect_assets.defs.atoms.grains import grains
 from nanodefect_assets.defs.atoms.order import order
 from nanodefect_assets.defs.correcting import corrected
+from nanodefect_assets.defs.hrtem.architecture_study import architecture_study
 from nanodefect_assets.defs.hrtem.champion_segmenter import champion_segmenter
+from nanodefect_assets.defs.hrtem.classical_segmenters import classical_segmenters
 from nanodefect_assets.defs.hrtem.fault_classifier import fault_classifier
 from nanodefect_assets.defs.hrtem.label_audit import label_audit
 from nanodefect_assets.defs.hrtem.mask_scores import mask_scores
+from nanodefect_assets.defs.hrtem.material_study import material_study
 from nanodefect_assets.defs.hrtem.particle_classes import particle_classes
 from nanodefect_assets.defs.hrtem.particles import particles
 from nanodefect_assets.defs.hrtem.region_training_set import region_training_set
 from nanodefect_assets.defs.hrtem.segmentation import segmentation
+from nanodefect_assets.defs.hrtem.segmentation_benchmark import segmentation_benchmark
 from nanodefect_assets.defs.hrtem.segmenter import segmenter
 from nanodefect_assets.defs.hrtem.training_set import training_set
 from nanodefect_assets.defs.jobs import JOBS
@@ -69,6 +73,10 @@ ASSETS = (
     te_crops,
     handedness_model,
     handedness,
+    classical_segmenters,
+    material_study,
+    architecture_study,
+    segmentation_benchmark,
     atomic_model,
     order,
     grains,

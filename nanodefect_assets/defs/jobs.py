@@ -9,6 +9,8 @@ SUMMARISE_BATCH = "summarise_batch"
 TRAIN_HANDEDNESS = "train_handedness"
 JUDGE_HANDEDNESS = "judge_handedness"
 PUBLISH = "publish_warehouse"
+STUDY_ARCHITECTURES = "study_architectures"
+COMPARE_SEGMENTERS = "compare_segmenters"
 
 per_sample = dg.AssetSelection.assets(
     ["samples", "manifest"],
@@ -69,6 +71,26 @@ publish_warehouse = dg.define_asset_job(
     selection=dg.AssetSelection.assets(["samples", "corrections"], ["population", "warehouse"]),
     description="Gather the corrections, load every table into the warehouse and publish it.",
 )
+_STUDY_SIZE = {"resources": {"home": {"config": {"run_size": "study"}}}}
+study_architectures = dg.define_asset_job(
+    STUDY_ARCHITECTURES,
+    selection=dg.AssetSelection.assets(["hrtem", "segmenter"]),
+    config=_STUDY_SIZE,
+    description="Train one architecture in size study: the same processor time for each. Launch a backfill over all "
+    "partitions, then compare_segmenters; a training that was interrupted goes on where it stopped.",
+)
+compare_segmenters = dg.define_asset_job(
+    COMPARE_SEGMENTERS,
+    selection=dg.AssetSelection.assets(
+        ["hrtem", "classical_segmenters"],
+        ["hrtem", "material_study"],
+        ["hrtem", "architecture_study"],
+        ["hrtem", "segmentation_benchmark"],
+    ),
+    config=_STUDY_SIZE,
+    description="Tune the classical methods, train on one material and on several, and set all segmenters beside one "
+    "another.",
+)
 
 JOBS = (
     accept_batch,
@@ -78,4 +100,6 @@ JOBS = (
     judge_handedness,
     summarise_batch,
     publish_warehouse,
+    study_architectures,
+    compare_segmenters,
 )

@@ -368,8 +368,9 @@ TRAININGS = Table(
         text("model_name", "Name in the registry; missing if not registered.", null=True),
         text("model_version", "Version in the registry; missing if not registered.", null=True),
         text("training_fingerprint", "SHA-256 over the training set."),
+        text("trained_on", "Part of the training side that it learnt from; missing for all of it.", null=True),
         _SIMULATED,
-        integer("n_parameters", "Numbers learnt."),
+        integer("n_parameters", "Numbers learnt, or parameters tuned."),
         integer("n_epochs", "Epochs trained.", null=True),
         integer("best_epoch", "Epoch of the smallest validation loss, of which the weights are.", null=True),
         text("stopped", "epochs: all done; no_gain: patience at an end; budget: time used up.", null=True),
@@ -397,6 +398,88 @@ MODEL_SCORES = Table(
         integer("n_true_negative", "Neither.", "px"),
     ),
     key=("mlflow_run_id", "micrograph_id", "class_name"),
+)
+
+_METHOD = text("method", "Architecture of the network, or classical method such as fourier.")
+_FINGERPRINT = text("training_fingerprint", "SHA-256 over the training set of which the test side judged.")
+_PART = text("part", "Held-out micrographs that are scored together, in words: material, dose, pixel size.")
+
+
+def _with_interval(name: str, meaning: str) -> tuple[Column, ...]:
+    return (
+        number(name, meaning, null=True),
+        number(f"{name}_low", "Lower end of its 95 % interval over micrographs; missing for one.", null=True),
+        number(f"{name}_high", "Upper end.", null=True),
+    )
+
+
+BENCHMARK_SCORES = Table(
+    name="benchmark_scores",
+    meaning="A segmenter on a part of the held-out micrographs; all segmenters on the same ones. Ratios of all pixels "
+    "together, the mean over classes but the support.",
+    columns=(
+        _FINGERPRINT,
+        _METHOD,
+        text("trained_on", "all, or the part of the training side that it learnt from."),
+        text("repeats", "best: the repeat that is registered; mean: the mean over all of them."),
+        integer("n_repeats", "Trained repeats that were scored."),
+        _PART,
+        _SIMULATED,
+        text("material", "Material of the part; missing for all.", null=True),
+        number("dose_from_e_per_nm2", "Lowest dose of the part; missing if not parted by it.", "e/nm2", null=True),
+        number("dose_to_e_per_nm2", "Dose that it stays below; missing if it has no end.", "e/nm2", null=True),
+        number("pixel_from_nm", "Smallest pixel of the part; missing if not parted by it.", "nm/px", null=True),
+        number("pixel_to_nm", "Pixel size that it stays below; missing if it has no end.", "nm/px", null=True),
+        integer("n_micrographs", "Held-out micrographs of the part."),
+        *_with_interval("dice", "2 TP / (2 TP + FP + FN)."),
+        *_with_interval("iou", "TP / (TP + FP + FN)."),
+        *_with_interval("precision", "TP / (TP + FP)."),
+        *_with_interval("recall", "TP / (TP + FN)."),
+        *_with_interval(
+            "dice_behind", "By how much the Dice of the best registered segmenter of the part is larger, paired."
+        ),
+    ),
+    key=("training_fingerprint", "method", "trained_on", "repeats", "part", "is_simulated"),
+)
+
+THRESHOLD_SCORES = Table(
+    name="threshold_scores",
+    meaning="A network on all held-out micrographs of a material, for one threshold on the probability of particle.",
+    columns=(
+        _FINGERPRINT,
+        _METHOD,
+        text("material", "What the particles are made of; not known for some.", null=True),
+        _SIMULATED,
+        number("threshold", "Pixels are taken whose probability is this or more."),
+        integer("n_true_positive", "Taken, and particle.", "px"),
+        integer("n_false_positive", "Taken, and support.", "px"),
+        integer("n_false_negative", "Particle, and not taken.", "px"),
+    ),
+    key=("training_fingerprint", "method", "material", "is_simulated", "threshold"),
+)
+
+ARCHITECTURE_SCORES = Table(
+    name="architecture_scores",
+    meaning="An architecture of network over its repeats, on the held-out micrographs of one training set.",
+    columns=(
+        _FINGERPRINT,
+        text("architecture", "How it is built."),
+        _SIMULATED,
+        text("protocol", "own: the parameters of the run; thesis: the published ones."),
+        integer("n_repeats", "Repeats: the same data, other random numbers."),
+        integer("n_micrographs", "Held-out micrographs."),
+        number("dice", "Mean over repeats of the Dice of all pixels together."),
+        number("dice_se", "Its standard error over repeats; missing for one.", null=True),
+        number("iou", "Mean over repeats of the intersection over union."),
+        number("iou_se", "Its standard error over repeats; missing for one.", null=True),
+        integer("n_parameters", "Numbers learnt."),
+        number("n_epochs", "Mean number of epochs trained.", null=True),
+        number("used_s", "Mean processor time of a training; on a GPU, time by the clock.", "s"),
+        number("wall_s", "Mean time of a training by the clock.", "s"),
+        number("published_dice", "Published Dice, of other micrographs.", null=True),
+        number("published_iou", "Published intersection over union, of other micrographs.", null=True),
+    ),
+    key=("training_fingerprint", "architecture", "is_simulated"),
 )
 
 CHAMPIONS = Table(
@@ -966,6 +1049,9 @@ WRITTEN: tuple[Table, ...] = (
     PARTICLES,
     TRAININGS,
     MODEL_SCORES,
+    BENCHMARK_SCORES,
+    THRESHOLD_SCORES,
+    ARCHITECTURE_SCORES,
     CHAMPIONS,
     TRAINING_REGIONS,
     FAULT_SCORES,

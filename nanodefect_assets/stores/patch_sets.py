@@ -166,6 +166,10 @@ class PatchSetReader:
         """Return the fingerprint of a side, as it was written."""
         return str(self._attributes(side)["fingerprint"])
 
+    def class_names(self, side: Side) -> tuple[str, ...]:
+        """Return what the classes of a side mean, the support first."""
+        return tuple(self._attributes(side)["class_names"])
+
     @property
     def combined_fingerprint(self) -> str:
         """SHA-256 over the fingerprints of all sides, in hexadecimal digits."""

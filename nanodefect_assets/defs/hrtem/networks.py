@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
 
 from nanodefect_assets.domain.champion import ModelRecord, Recipe, Score
 from nanodefect_assets.domain.refusal import Refusal
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nanodefect_assets.domain.patches import PatchSet
+    from nanodefect_assets.science.hrtem.params import ClassicalMethod
     from nanodefect_assets.science.learning.networks import Network
     from nanodefect_assets.science.learning.params import Architecture
     from nanodefect_assets.stores.home import Home
@@ -21,6 +24,7 @@ SEGMENTER = "segmenter"
 """Name under which segmenters are registered, whatever their architecture: one of them is in use."""
 
 _LIBRARIES = ("torch", "segmentation-models-pytorch", "numpy")
+_METHOD_LIBRARIES = ("scikit-image", "scipy", "numpy")
 
 
 def network_of(model: "StoredModel") -> "Network":
@@ -76,28 +80,57 @@ def segmenter_record(
     code_version, scores, notes
         As in the record.
     """
-    if train_set.normalisation is None:
-        raise ValueError("Expected patches of which the normalisation is known. Got none.")
-    sizes, doses = micrographs["pixel_size_nm"].dropna(), micrographs["dose_e_per_nm2"].dropna()
     return ModelRecord(
         name=SEGMENTER,
-        task="segmentation",
         architecture=Recipe(name=architecture, params=dict(architecture_params)),
-        normalisation=train_set.normalisation,
-        pixel_size_range_nm=_range(sizes),
-        dose_range_e_per_nm2=_range(doses),
-        modalities=tuple(sorted(set(micrographs["modality"]))),
-        materials=tuple(sorted(set(micrographs["material"].dropna()))),
-        classes=train_set.class_names,
         threshold=0.5,
         gate=gate_of(train_set),
         training_fingerprint=fingerprint,
-        is_simulated_training=bool(micrographs["is_simulated"].all()),
         code_version=code_version,
         scores=scores,
         libraries={name: version(name) for name in _LIBRARIES},
         notes=notes,
+        **_seen(train_set, micrographs),
     )
+
+
+def method_record(
+    method: "ClassicalMethod",
+    params: dict[str, JsonValue],
+    train_set: "PatchSet",
+    micrographs: "pd.DataFrame",
+    *,
+    fingerprint: str,
+    code_version: str,
+    scores: dict[str, Score],
+) -> ModelRecord:
+    """Return what a tuned classical method is; parameters are those of `SegmentationParams`, the rest as above."""
+    return ModelRecord(
+        name=method,
+        architecture=Recipe(name=method, params=params),
+        training_fingerprint=fingerprint,
+        code_version=code_version,
+        scores=scores,
+        libraries={name: version(name) for name in _METHOD_LIBRARIES},
+        notes="Free parameters tuned on the training side; it has no weights.",
+        **_seen(train_set, micrographs),
+    )
+
+
+def _seen(train_set: "PatchSet", micrographs: "pd.DataFrame") -> dict[str, Any]:
+    """Return the part of a record that says what the model was made from."""
+    if train_set.normalisation is None:
+        raise ValueError("Expected patches of which the normalisation is known. Got none.")
+    return {
+        "task": "segmentation",
+        "normalisation": train_set.normalisation,
+        "pixel_size_range_nm": _range(micrographs["pixel_size_nm"].dropna()),
+        "dose_range_e_per_nm2": _range(micrographs["dose_e_per_nm2"].dropna()),
+        "modalities": tuple(sorted(set(micrographs["modality"]))),
+        "materials": tuple(sorted(set(micrographs["material"].dropna()))),
+        "classes": train_set.class_names,
+        "is_simulated_training": bool(micrographs["is_simulated"].all()),
+    }
 
 
 def _range(values: "pd.Series") -> tuple[float, float] | None:

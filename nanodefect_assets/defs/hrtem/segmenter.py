@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nanodefect_assets.defs.checks import declare_check
 from nanodefect_assets.defs.hrtem.networks import segmenter_record, starting_weights
+from nanodefect_assets.defs.hrtem.scoring import count_thresholds, pooled_metrics, score_rows
 from nanodefect_assets.defs.making import making, report
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import Compute, HomeResource
@@ -18,7 +19,6 @@ from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.science.learning.params import Architecture, TrainingParams
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from nanodefect_assets.domain.patches import PatchSet
@@ -36,7 +36,6 @@ _STUDY_BUDGET_S = 240.0
 _FAST: dict[str, Any] = {"max_epochs": 2, "steps_per_epoch": 4, "n_per_batch": 2, "budget_s": None}
 _MIN_DICE = 0.5
 _MOST_APART = 0.1
-_THRESHOLDS = tuple(number / 20 for number in range(1, 20))
 _N_SHOWN = 8
 
 architecture = dg.StaticPartitionsDefinition(list(get_args(Architecture)))
@@ -157,7 +156,7 @@ def segmenter(
         for one in trained:
             row = trainer.row(one) | (registered if one is best else {})
             out.add_rows(TRAININGS, [row])
-            out.add_rows(MODEL_SCORES, trainer.score_rows(one))
+            out.add_rows(MODEL_SCORES, score_rows(one.run_id, one.counts, data.test))
     trainer.forget()
     return _reported(out, trained, best, registered, data)
 
@@ -281,21 +280,6 @@ class _Trainer:
             "wall_s": result.wall_s,
         }
 
-    def score_rows(self, trained: _Trained) -> list[dict[str, Any]]:
-        """Return the rows of `MODEL_SCORES` of a repeat."""
-        sources = dict(zip(self._data.test.micrograph_ids, self._data.test.sources, strict=True))
-        return [
-            {
-                "mlflow_run_id": trained.run_id,
-                "micrograph_id": micrograph_id,
-                "is_simulated": sources[micrograph_id].is_simulated,
-                "material": sources[micrograph_id].material,
-                "modality": sources[micrograph_id].modality,
-                **counted,
-            }
-            for micrograph_id, counted in trained.counts.by_micrograph_and_class()
-        ]
-
     def forget(self) -> None:
         """Remove what interrupted trainings would need to go on."""
         for repeat in range(self._config.n_repeats):
@@ -317,46 +301,11 @@ class _Trainer:
         for name, values in curves.items():
             run.log_curve(name, values, first_step=1)
         run.log_figure("curves.png", plot_training_curves(*curves.values()))
-        run.log_metrics(_pooled(trained.counts))
-        shown = _at_thresholds(trained.network, self._data.test, self._compute.pick_device())
-        run.log_figure("precision_recall.png", plot_precision_recall(*shown, chosen=0.5))
+        run.log_metrics(pooled_metrics(trained.counts))
+        counted = count_thresholds(trained.network, self._data.test, self._compute.pick_device())
+        curves_by_threshold = (counted.thresholds, counted.precision, counted.recall, counted.dice)
+        run.log_figure("precision_recall.png", plot_precision_recall(*curves_by_threshold, chosen=0.5))
         run.log_png("overlays.png", overlays(trained.network, self._data.test, self._compute.pick_device()))
-
-
-def _pooled(counts: "ConfusionCounts") -> dict[str, float]:
-    """Return the counts of all micrographs together and their ratios, by class."""
-    from nanodefect_assets.science.learning.scores import dice, iou, precision, recall
-
-    found = {"dice": counts.mean_dice}
-    for ratio in (dice, iou, precision, recall):
-        values = ratio(counts.pooled)
-        found |= {
-            f"{ratio.__name__}/{name}": float(value) for name, value in zip(counts.class_names, values, strict=True)
-        }
-    for true, row in zip(counts.class_names, counts.pooled, strict=True):
-        found |= {f"n_px/{true}_found_as_{name}": float(n) for name, n in zip(counts.class_names, row, strict=True)}
-    return {name: value for name, value in found.items() if value == value}
-
-
-def _at_thresholds(network: "Network", test: "PatchSet", device: str) -> "tuple[np.ndarray, ...]":
-    """Return thresholds, precision, recall and Dice of everything that is not support."""
-    import numpy as np
-
-    from nanodefect_assets.domain.patches import UNLABELLED
-    from nanodefect_assets.science.learning.apply import probabilities
-    from nanodefect_assets.science.learning.scores import count_at_thresholds
-
-    p_particle = 1 - probabilities(network, test.images, device=device)[:, 0]
-    is_particle = np.where(test.classes == UNLABELLED, UNLABELLED, test.classes > 0).astype(np.uint8)
-    counted = count_at_thresholds(
-        p_particle,
-        is_particle,
-        class_index=1,
-        group=test.group,
-        n_micrographs=len(test.micrograph_ids),
-        thresholds=_THRESHOLDS,
-    )
-    return counted.thresholds, counted.precision, counted.recall, counted.dice
 
 
 def overlays(network: "Network", patches: "PatchSet", device: str) -> bytes:
@@ -379,7 +328,7 @@ def _reported(
 ) -> dg.MaterializeResult:
     scores = [one.counts.mean_dice for one in trained]
     lines = ["| class | Dice | IoU | precision | recall |", "|---|---|---|---|---|"]
-    pooled = _pooled(best.counts)
+    pooled = pooled_metrics(best.counts)
     for name in data.train.class_names:
         values = (pooled.get(f"{ratio}/{name}") for ratio in ("dice", "iou", "precision", "recall"))
         lines.append(f"| {name} | " + " | ".join("" if value is None else f"{value:.3f}" for value in values) + " |")

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nanodefect_assets.science.imaging.params import InstanceParams
 
+ClassicalMethod = Literal["otsu_intensity", "otsu_local_std", "fourier", "fourier_annulus"]
+"""Ways to find particles without a network."""
+
 
 class LatticeParams(BaseModel):
     """Free parameters of `find_fringes`."""

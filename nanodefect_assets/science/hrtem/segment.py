@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from nanodefect_assets.domain.micrograph import Micrograph
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.hrtem.fourier import filter_annulus, find_fringes
-from nanodefect_assets.science.hrtem.params import SegmentationParams
+from nanodefect_assets.science.hrtem.params import ClassicalMethod, SegmentationParams
 from nanodefect_assets.science.imaging.masks import drop_specks, fill_holes, label_mask, open_mask
 from nanodefect_assets.science.imaging.otsu import otsu_threshold
 from nanodefect_assets.science.imaging.texture import local_standard_deviation
@@ -18,7 +18,6 @@ from nanodefect_assets.science.imaging.texture import local_standard_deviation
 _Image = Float[np.ndarray, "row col"]
 _Mask = Bool[np.ndarray, "row col"]
 
-Method = Literal["otsu_intensity", "otsu_local_std", "fourier", "fourier_annulus"]
 Polarity = Literal["bright", "dark"]
 
 
@@ -41,7 +40,7 @@ class Segmentation:
     labels: Int[np.ndarray, "row col"]
     threshold: float
     polarity: Polarity
-    method: Method
+    method: ClassicalMethod
 
     @property
     def n_particles(self) -> int:
@@ -135,14 +134,14 @@ def _refuse_if_blank(micrograph: Micrograph) -> None:
         )
 
 
-def _method_for(micrograph: Micrograph, params: SegmentationParams) -> Method:
+def _method_for(micrograph: Micrograph, params: SegmentationParams) -> ClassicalMethod:
     if params.method != "auto":
         return params.method
     return "otsu_local_std" if micrograph.modality == "hrtem" else "otsu_intensity"
 
 
 def _particle_pixels(
-    micrograph: Micrograph, method: Method, params: SegmentationParams, material: str | None
+    micrograph: Micrograph, method: ClassicalMethod, params: SegmentationParams, material: str | None
 ) -> tuple[Polarity, float, _Mask]:
     """Return the polarity of particles, the threshold and the pixels beyond it."""
     if method == "fourier":
@@ -151,7 +150,9 @@ def _particle_pixels(
     return _particle_class(_thresholded_quantity(micrograph, method, params), method, params)
 
 
-def _particle_class(quantity: _Image, method: Method, params: SegmentationParams) -> tuple[Polarity, float, _Mask]:
+def _particle_class(
+    quantity: _Image, method: ClassicalMethod, params: SegmentationParams
+) -> tuple[Polarity, float, _Mask]:
     """Return the polarity of particles, the threshold of their class and its pixels."""
     if params.polarity != "auto":
         return params.polarity, *_outermost_class(quantity, params.polarity, params)
@@ -169,7 +170,7 @@ def _outermost_class(quantity: _Image, polarity: Polarity, params: SegmentationP
     return threshold, sign * quantity > sign * threshold
 
 
-def _thresholded_quantity(micrograph: Micrograph, method: Method, params: SegmentationParams) -> _Image:
+def _thresholded_quantity(micrograph: Micrograph, method: ClassicalMethod, params: SegmentationParams) -> _Image:
     if method == "otsu_local_std":
         return local_standard_deviation(micrograph.counts, _window_px(micrograph, params))
     if method == "fourier_annulus":

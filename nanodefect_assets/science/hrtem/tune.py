@@ -35,13 +35,19 @@ class Tuning:
     best: SegmentationParams
     scores: pd.DataFrame
 
+    def joined(self, further: "Tuning") -> "Tuning":
+        """Return this and a further tuning as one; what only one of them varied is missing in rows of the other."""
+        is_better = further.scores["mean_dice"].max() > self.scores["mean_dice"].max()
+        scores = pd.concat([self.scores, further.scores], ignore_index=True)
+        return Tuning(best=further.best if is_better else self.best, scores=scores)
+
 
 def tune_on_grid(
     labelled: Sequence[LabelledMicrograph],
     start: SegmentationParams,
     choices: Mapping[str, Sequence[object]],
     *,
-    material: str | None = None,
+    material: str | Sequence[str | None] | None = None,
     executor: Executor | None = None,
     on_step: OnStep = ignore_progress,
 ) -> Tuning:
@@ -50,13 +56,14 @@ def tune_on_grid(
     Parameters
     ----------
     labelled : sequence of LabelledMicrograph
-        The truth; every micrograph counts alike. Judge the result on others.
+        The truth; every micrograph counts alike. Where labels are below 0 nothing is known, and nothing is counted.
+        Judge the result on others.
     start : SegmentationParams
         Method, and all parameters that are not varied.
     choices : mapping of str to sequence
         Values to try, by parameter.
-    material : str or None
-        What the particles are made of.
+    material : str, sequence or None
+        What the particles are made of: in all micrographs, or in each.
     executor : Executor or None
         Segments several micrographs at a time; None for one after another.
     on_step : callable
@@ -77,7 +84,7 @@ def tune_in_ranges(
     ranges: Mapping[str, tuple[float, float]],
     *,
     max_trials: int,
-    material: str | None = None,
+    material: str | Sequence[str | None] | None = None,
     executor: Executor | None = None,
     on_step: OnStep = ignore_progress,
 ) -> Tuning:
@@ -145,11 +152,14 @@ def _try(
     labelled: Sequence[LabelledMicrograph],
     params: SegmentationParams,
     changes: Mapping[str, object],
-    material: str | None,
+    material: str | Sequence[str | None] | None,
     executor: Executor | None,
 ) -> _Trial:
-    each = partial(_score_one, params=params, material=material)
-    outcomes: Iterator[tuple[MaskScore, bool]] = executor.map(each, labelled) if executor else map(each, labelled)
+    materials = [material] * len(labelled) if material is None or isinstance(material, str) else material
+    if len(materials) != len(labelled):
+        raise ValueError(f"Expected a material for each of {len(labelled)} micrographs. Got {len(materials)}.")
+    each, each_on = partial(_score_one, params=params), executor.map if executor else map
+    outcomes: Iterator[tuple[MaskScore, bool]] = each_on(each, labelled, materials)
     found = list(outcomes)
     scores = [score for score, _ in found]
     return _Trial(
@@ -161,13 +171,17 @@ def _try(
     )
 
 
-def _score_one(one: LabelledMicrograph, *, params: SegmentationParams, material: str | None) -> tuple[MaskScore, bool]:
-    """Score one micrograph; one that is refused counts as one where nothing was found."""
+def _score_one(one: LabelledMicrograph, material: str | None, *, params: SegmentationParams) -> tuple[MaskScore, bool]:
+    """Score one micrograph; one that is refused counts as one where nothing was found.
+
+    Pixels of which nothing is known pass for support that was found to be support, which changes no score.
+    """
+    truth = one.labels > 0
     try:
-        found = segment_particles(one.micrograph, params, material=material).labels
+        found = segment_particles(one.micrograph, params, material=material).labels > 0
     except Refusal:
-        return score_mask(np.zeros_like(one.labels), one.labels), True
-    return score_mask(found, one.labels), False
+        return score_mask(np.zeros_like(truth), truth), True
+    return score_mask(found & (one.labels >= 0), truth), False
 
 
 def _tuning(trials: Sequence[_Trial]) -> Tuning:

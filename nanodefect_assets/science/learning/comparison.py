@@ -34,7 +34,7 @@ class PairedComparison:
 def score_dice(counts: ConfusionCounts, *, n_resamples: int = 10_000, rng: np.random.Generator) -> Score:
     """Return the mean Dice coefficient with its 95 % confidence interval over micrographs; see `compare_dice`."""
     judged = _judged(counts)
-    drawn = _mean_dice(judged, _draws(len(judged), n_resamples, rng))
+    drawn = _mean_dice(judged, draw_micrographs(len(judged), n_resamples, rng))
     return Score(value=counts.mean_dice, n=len(judged), interval=_interval(drawn))
 
 
@@ -68,7 +68,7 @@ def compare_dice(
     """
     _check_same_pixels(challenger, incumbent)
     both = [_judged(challenger), _judged(incumbent)]
-    draws = _draws(len(both[0]), n_resamples, rng)
+    draws = draw_micrographs(len(both[0]), n_resamples, rng)
     first, second = (_mean_dice(counts, draws) for counts in both)
     return PairedComparison(
         challenger=Score(value=challenger.mean_dice, n=len(both[0]), interval=_interval(first)),
@@ -93,8 +93,8 @@ def _judged(counts: ConfusionCounts) -> Int[np.ndarray, "micrograph class class"
     return judged
 
 
-def _draws(m: int, n_resamples: int, rng: np.random.Generator) -> Int[np.ndarray, "resample micrograph"]:
-    """Return how often each of `m` micrographs is drawn; no resamples of a single one."""
+def draw_micrographs(m: int, n_resamples: int, rng: np.random.Generator) -> Int[np.ndarray, "resample micrograph"]:
+    """Return how often each of `m` micrographs is drawn, `m` - 1 at a time; no resamples of a single one."""
     if m < 2:
         return np.zeros((0, m), dtype=np.int64)
     return rng.multinomial(m - 1, np.full(m, 1 / m), size=n_resamples)
