@@ -27,6 +27,14 @@ def halved(series: TiltSeries) -> TiltSeries:
     )
 
 
+def coarser_series(series: TiltSeries, max_edge_px: int) -> tuple[TiltSeries, int]:
+    """Return the series on the finest grid no wider than `max_edge_px`, and how much coarser its pixels are."""
+    factor = 1
+    while max(series.images.shape[1:]) > max_edge_px:
+        series, factor = halved(series), 2 * factor
+    return series, factor
+
+
 def _kept(n: int) -> np.ndarray:
     """Return every second index, so that index n // 2 becomes (n // 2) of as many as there are."""
     half = n // 2
