@@ -77,9 +77,11 @@ class ParticleFinder:
         model = self._model
         if model is None or self._predict is None or not self._is_for(model, micrograph):
             return self._classical(micrograph)
-        from nanodefect_assets.science.hrtem.network import prepare_image
+        from nanodefect_assets.science.hrtem.network import known_scale, prepare_image
 
-        image = prepare_image(micrograph, model.record.normalisation)
+        recipe = model.record.normalisation
+        factor = known_scale(micrograph, recipe, model.record.pixel_size_range_nm, self._gate)
+        image = prepare_image(micrograph, recipe, factor=factor)
         unlike, p_like = self._compare(model, micrograph, image, dose_e_per_nm2)
         if unlike and self._config.when_unlike == "withhold":
             raise Refusal(

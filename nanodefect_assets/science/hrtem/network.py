@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from nanodefect_assets.domain.champion import Recipe
 from nanodefect_assets.domain.micrograph import Micrograph
+from nanodefect_assets.science.hrtem.gate import GateReference, describe_micrograph, judge_micrograph
 from nanodefect_assets.science.hrtem.inference import DIHEDRAL, Predict, relative_entropy, uncertain_probabilities
 from nanodefect_assets.science.hrtem.params import NetworkParams, SegmentationParams, TilingParams
 from nanodefect_assets.science.imaging.instances import separate_particles
@@ -16,6 +17,9 @@ from nanodefect_assets.science.imaging.normalise import normalise, resample, sca
 from nanodefect_assets.science.imaging.params import InstanceParams
 
 _Image = Float[np.ndarray, "row col"]
+
+_SHRINKS = tuple(2.0 ** (-step / 2) for step in range(5))
+_LEAST_EDGE_PX = 128
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +44,57 @@ class NetworkSegmentation:
     mean_entropy: float
 
 
-def prepare_image(micrograph: Micrograph, recipe: Recipe) -> _Image:
-    """Return a micrograph's counts as a model was shown those of its training: scaled in pixels, then in counts."""
-    return normalise(resample(micrograph.counts, scale_factor(micrograph.pixel_size_nm, recipe)), recipe)
+def prepare_image(micrograph: Micrograph, recipe: Recipe, *, factor: float = 1.0) -> _Image:
+    """Return a micrograph's counts as a model was shown those of its training: scaled in pixels, then in counts.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        The image.
+    recipe : Recipe
+        How the model's training images were normalised.
+    factor : float
+        By how much it is enlarged beyond that, for a scale that the model knows.
+    """
+    known = scale_factor(micrograph.pixel_size_nm, recipe)
+    return normalise(resample(micrograph.counts, known * factor), recipe)
+
+
+def known_scale(
+    micrograph: Micrograph,
+    recipe: Recipe,
+    pixel_size_range_nm: tuple[float, float] | None,
+    reference: GateReference | None,
+) -> float:
+    """Return the factor by which a micrograph is enlarged, so that its fringes have a width that a model knows.
+
+    Parameters
+    ----------
+    micrograph : Micrograph
+        The image.
+    recipe : Recipe
+        How the model's training images were normalised.
+    pixel_size_range_nm : (float, float) or None
+        Pixel sizes of the training.
+    reference : GateReference or None
+        Statistics of the training micrographs.
+
+    Notes
+    -----
+    Pixels finer than those of the training are binned to the finest of these. Where the pixel size is not known, the
+    micrograph is shrunk by the factor at which its spectrum and grey levels lie nearest to the training: an image
+    sampled more finely than its resolution says no less when it is shrunk. It is never enlarged, which would invent.
+    """
+    size_nm = micrograph.pixel_size_nm
+    if size_nm is not None:
+        is_finer = pixel_size_range_nm is not None and size_nm < pixel_size_range_nm[0]
+        return size_nm / pixel_size_range_nm[0] if is_finer and pixel_size_range_nm is not None else 1.0
+    fitting = [factor for factor in _SHRINKS if factor * min(micrograph.counts.shape) >= _LEAST_EDGE_PX]
+    if reference is None or len(fitting) < 2:
+        return 1.0
+    vectors = [describe_micrograph(prepare_image(micrograph, recipe, factor=factor)) for factor in fitting]
+    distances = [judge_micrograph(vector, reference, false_alarm=0.5).distance for vector in vectors]
+    return fitting[int(np.argmin(distances))]
 
 
 def segment_by_network(
