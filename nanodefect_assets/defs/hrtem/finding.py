@@ -110,9 +110,9 @@ class ParticleFinder:
         )
         if micrograph.pixel_size_nm is None and not self._config.uncalibrated_is_unlike:
             unlike = tuple(words for words in unlike if not words.startswith("no pixel size"))
-        if self._gate is None or len(self._gate.vectors) < 1 / self._config.false_alarm - 1:
+        if self._gate is None or len(self._gate.vectors) < 1 / self._config.gate_false_alarm - 1:
             return unlike, None
-        verdict = judge_micrograph(describe_micrograph(image), self._gate, false_alarm=self._config.false_alarm)
+        verdict = judge_micrograph(describe_micrograph(image), self._gate, false_alarm=self._config.gate_false_alarm)
         if verdict.is_flagged:
             unlike = (*unlike, f"its {', '.join(verdict.farthest)}".replace("_", " "))
         return unlike, verdict.p_value

@@ -177,7 +177,7 @@ class GateParams(BaseModel):
     uncalibrated_is_unlike: bool = Field(
         default=True, description="Whether a micrograph without a pixel size counts as unlike the training."
     )
-    false_alarm: float = Field(
+    gate_false_alarm: float = Field(
         default=0.01,
         gt=0,
         le=0.5,

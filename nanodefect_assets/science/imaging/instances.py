@@ -62,7 +62,7 @@ def _separate_part(inside: _Mask, probability: _Image, params: InstanceParams, m
     """Label the particles of one connected part, which does not touch the frame of `inside`."""
     elevation = ndimage.distance_transform_edt(inside).astype(np.float32)
     if params.valley_weight > 0:
-        elevation *= _smooth_inside(probability, inside, params.smoothing_px) ** np.float32(params.valley_weight)
+        elevation *= _smooth_inside(probability, inside, params.valley_smoothing_px) ** np.float32(params.valley_weight)
     peaks = peak_local_max(
         elevation, min_distance=max(1, round(min_radius_px / 2)), threshold_abs=min_radius_px, exclude_border=False
     )

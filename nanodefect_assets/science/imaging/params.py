@@ -82,7 +82,7 @@ class InstanceParams(BaseModel):
         le=4,
         description="How much a low probability counts as a narrow neck: the power to which it is taken; 0: not.",
     )
-    smoothing_px: float = Field(
+    valley_smoothing_px: float = Field(
         default=3.0, ge=0, le=20, description="Standard deviation of the blur of the probability before its valleys."
     )
 
