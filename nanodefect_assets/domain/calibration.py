@@ -47,7 +47,8 @@ def agree(entry: FileEntry, facts: RawFacts, stated_tilts_deg: tuple[float, ...]
     ------
     Refusal
         If they disagree by more than 1 % (angles: half a degree), or batch.yaml calls a file uncalibrated that is not,
-        and batch.yaml gives no reason to override the file; or if neither gives the pixel size of an image that is not declared uncalibrated.
+        and batch.yaml gives no reason to override the file; or if neither gives the pixel size of an image that is not
+        declared uncalibrated.
     """
     if entry.calibration_override_reason is None:
         _check_agreement(entry, facts)

@@ -93,6 +93,7 @@ def test_labels_find_only_micrographs_of_their_aliquot(folder):
     )
 
     assert reasons(planned) == {"a_mask.png": "label_without_micrograph"}
+    assert planned.refused[0].got == "a.tif, which is of the aliquot 8 h"
 
 
 def test_coordinates_in_voxels_are_read_with_their_unit(folder):

@@ -3,6 +3,7 @@
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field
 
+from nanodefect_assets.defs.check_results import tested
 from nanodefect_assets.defs.checks import declare_check, items_check, items_result
 from nanodefect_assets.defs.conditions import when_inputs_pass
 from nanodefect_assets.defs.hrtem.finding import DRAWN
@@ -84,7 +85,7 @@ def mask_scores(context: dg.AssetExecutionContext, config: MaskScoreConfig, home
                 check_name="agrees_with_labels",
                 passed=n_scored == 0 or total.dice >= config.min_dice,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"n_scored": n_scored, "min_dice": config.min_dice, **shown},
+                metadata={"min_dice": config.min_dice, **shown, **tested(n_scored)},
             ),
         ],
     )

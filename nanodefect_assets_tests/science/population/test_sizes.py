@@ -203,9 +203,7 @@ def test_what_one_of_the_micrographs_would_have_dropped_counts_in_none():
 
 @pytest.mark.parametrize("diameters", [(3.0, 30.0), (1.0, 90.0)])
 def test_the_interval_of_a_diameter_is_above_zero(diameters):
-    table = pd.concat(
-        [particles([size, size + 1], micrograph=f"pd-1/end/{n}.tif") for n, size in enumerate(diameters)]
-    )
+    table = pd.concat([particles([size, size + 1], micrograph=f"pd-1/end/{n}.tif") for n, size in enumerate(diameters)])
 
     row = summary(table)
 
