@@ -8,6 +8,7 @@ import warnings
 import dagster as dg
 from dagster_shared.utils.warnings import BetaWarning, PreviewWarning
 
+from nanodefect_assets.defs.check_results import tested
 from nanodefect_assets.defs.partitions import sample
 from nanodefect_assets.stores.generations import GenerationWriter
 
@@ -56,5 +57,10 @@ def items_result(out: GenerationWriter) -> dg.AssetCheckResult:
         check_name=ITEMS_CHECK,
         passed=n_refused == 0,
         severity=dg.AssetCheckSeverity.ERROR if n_refused and n_refused >= out.n_items else dg.AssetCheckSeverity.WARN,
-        metadata={"n_items": out.n_items, "n_refused": n_refused, "reasons": dg.MetadataValue.md(reasons or "none")},
+        metadata={
+            "n_items": out.n_items,
+            "n_refused": n_refused,
+            "reasons": dg.MetadataValue.md(reasons or "none"),
+            **tested(out.n_items),
+        },
     )

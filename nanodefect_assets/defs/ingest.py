@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from nanodefect_assets.defs.cells import cells_to_make, made_samples
+from nanodefect_assets.defs.check_results import words_of
 from nanodefect_assets.defs.jobs import (
     ACCEPT_BATCH,
     JUDGE_HANDEDNESS,
@@ -123,9 +124,13 @@ def _run(
 
 
 def _doubts(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:
-    """Return the checks of a run that did not pass."""
+    """Return the checks of a run that did not pass, with what they said."""
     found = result.get_asset_check_evaluations()
-    return tuple(f"{check.asset_key.to_user_string()} {check.check_name}" for check in found if not check.passed)
+    return tuple(
+        f"{check.asset_key.to_user_string()} {check.check_name.replace('_', ' ')} ({words_of(check) or 'no more said'})"
+        for check in found
+        if not check.passed
+    )
 
 
 def _failures(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:

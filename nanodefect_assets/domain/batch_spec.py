@@ -27,6 +27,7 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "particle_values": ("labels",),
     "uncalibrated": IMAGE_MODALITIES,
     "positions": MODALITIES,
+    "position_override_reason": MODALITIES,
     "grid": MODALITIES,
     "map": MODALITIES,
     "stage": MODALITIES,
@@ -62,6 +63,11 @@ class FileEntry(SpecPart):
     uncalibrated: bool = Field(default=False, description="true: the pixel size is not known; sizes stay in pixels.")
     calibration_override_reason: str | None = Field(
         default=None, min_length=3, description="Why the values here hold although the file's own metadata disagree."
+    )
+    position_override_reason: str | None = Field(
+        default=None,
+        min_length=3,
+        description="Why the table of positions or the grid holds although the files' own positions disagree.",
     )
     voltage_kv: Positive | None = Field(default=None, description="Acceleration voltage, in kilovolts.")
     dose_e_per_nm2: Positive | None = Field(default=None, description="Dose, in electrons per square nanometre.")

@@ -46,8 +46,9 @@ def agree(entry: FileEntry, facts: RawFacts, stated_tilts_deg: tuple[float, ...]
     Raises
     ------
     Refusal
-        If they disagree by more than 1 % (angles: half a degree) and batch.yaml gives no reason to override the file;
-        or if neither gives the pixel size of an image that is not declared uncalibrated.
+        If they disagree by more than 1 % (angles: half a degree), or batch.yaml calls a file uncalibrated that is not,
+        and batch.yaml gives no reason to override the file; or if neither gives the pixel size of an image that is not
+        declared uncalibrated.
     """
     if entry.calibration_override_reason is None:
         _check_agreement(entry, facts)
@@ -86,6 +87,14 @@ def _check_agreement(entry: FileEntry, facts: RawFacts) -> None:
         for name in STATED
         if not _agree(name, getattr(entry, name), getattr(facts.acquisition, name))
     ]
+    found_nm = facts.acquisition.pixel_size_nm
+    if entry.uncalibrated and found_nm is not None and entry.modality in IMAGE_MODALITIES:
+        raise Refusal(
+            "calibration_conflict",
+            expected="uncalibrated: true only for files that do not know their pixel size",
+            got=f"{found_nm:.6g} nm/px in the file",
+            advice="Take uncalibrated out of batch.yaml, or say in calibration_override_reason why the file is wrong.",
+        )
     if conflicts:
         raise _conflict(
             "; ".join(f"{name} {stated:g} in batch.yaml, {found:g} in the file" for name, stated, found in conflicts)
@@ -113,8 +122,7 @@ def _uncalibrated(facts: RawFacts) -> Refusal:
 def _pixel_size_source(entry: FileEntry, found_nm: float | None) -> tuple[CalibrationSource, str | None]:
     stated_nm, reason = entry.pixel_size_nm, entry.calibration_override_reason
     if entry.uncalibrated:
-        left_out = None if found_nm is None else f"declared uncalibrated; the file says {found_nm:g} nm"
-        return "uncalibrated", reason or left_out
+        return "uncalibrated", reason
     if found_nm is None:
         return ("uncalibrated", None) if stated_nm is None else ("batch.yaml", reason)
     return ("file", None) if _agree("pixel_size_nm", stated_nm, found_nm) else ("override", reason)

@@ -1,7 +1,7 @@
 """Which micrograph a label file is of, told by the names of the files."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 
 from nanodefect_assets.domain.refusal import Refusal
@@ -23,11 +23,17 @@ def _folder(path: str) -> str:
 
 
 class Micrographs:
-    """Paths of the micrographs of one aliquot, to be found by the names of their labels."""
+    """Paths of the micrographs of one aliquot, to be found by the names of their labels.
 
-    def __init__(self, paths: Iterable[str], refused: Collection[str] = ()) -> None:
+    `refused` and `elsewhere` only tell why none is found: micrographs that were refused, and aliquots of the others.
+    """
+
+    def __init__(
+        self, paths: Iterable[str], refused: Collection[str] = (), elsewhere: Mapping[str, str] | None = None
+    ) -> None:
         self._paths = set(paths)
         self._refused = refused
+        self._elsewhere = elsewhere or {}
         self._by_stem: dict[str, list[str]] = {}
         for path in sorted(self._paths):
             self._by_stem.setdefault(_stem(path), []).append(path)
@@ -63,6 +69,14 @@ class Micrographs:
 
     def _missing(self, wanted: str, stems: Collection[str] = ()) -> Refusal:
         refused = next((path for path in self._refused if path == wanted or _stem(path) in stems), None)
+        other = next((path for path in self._elsewhere if path == wanted or _stem(path) in stems), None)
+        if refused is None and other is not None:
+            return Refusal(
+                "label_without_micrograph",
+                expected=f"{wanted} among the accepted micrographs of the aliquot of the labels",
+                got=f"{other}, which is of the aliquot {self._elsewhere[other]}",
+                advice=f"Give the labels the aliquot {self._elsewhere[other]} in batch.yaml, or mend the image's.",
+            )
         return Refusal(
             "label_without_micrograph",
             expected=f"{wanted} among the accepted micrographs of the aliquot",

@@ -521,8 +521,13 @@ SIZE_DISTRIBUTIONS = Table(
             "n_files_with_particles",
             "Files with particles that count. Frames of one file may show one field of view: errors count them as one.",
         ),
-        integer("n_particles", "Particles that count."),
+        integer("n_particles", "Particles that count: not at an edge, and not below min_diameter."),
         integer("n_edge", "Particles left out because they touch an edge."),
+        integer(
+            "n_below_min_diameter",
+            "Particles left out because not every micrograph would have kept them: smaller than min_diameter. The "
+            "lognormal fit and the histogram have them.",
+        ),
         number(
             "min_diameter",
             "Smallest diameter that segmentation keeps, the largest of them where micrographs differ. Mean, spread, "
@@ -544,7 +549,12 @@ SIZE_DISTRIBUTIONS = Table(
             "length_unit",
             null=True,
         ),
-        number("mean_diameter_low", "Lower end of the 95 % confidence interval of the mean.", "length_unit", null=True),
+        number(
+            "mean_diameter_low",
+            "Lower end of the 95 % confidence interval of the mean, Student's t on its logarithm.",
+            "length_unit",
+            null=True,
+        ),
         number("mean_diameter_high", "Upper end of the 95 % confidence interval.", "length_unit", null=True),
         number("sd_diameter", "Weighted standard deviation between particles.", "length_unit", null=True),
         number("sd_diameter_se", "Its standard error, by drawing files again.", "length_unit", null=True),

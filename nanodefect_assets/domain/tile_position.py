@@ -59,7 +59,7 @@ def place_tile(
     """
     if entry.modality not in MODALITIES or facts.kind != "image":
         return Placed(acquisition=acquisition, place=None)
-    is_overridden = entry.calibration_override_reason is not None
+    is_overridden = entry.position_override_reason is not None
     if entry.grid is not None:
         if acquisition.stage_x_nm is not None and not is_overridden:
             raise _grid_not_needed(acquisition)
@@ -90,7 +90,7 @@ def _conflict(found: Acquisition, stated: StatedPosition) -> Refusal:
         expected=f"table and metadata to agree within {POSITION_TOLERANCE_NM + stated.rounding_nm:g} nm",
         got=f"x {stated.x_nm:.9g} nm, y {stated.y_nm:.9g} nm in the table, x {found.stage_x_nm:.9g} nm, "
         f"y {found.stage_y_nm:.9g} nm in the file",
-        advice="Take the table out of batch.yaml, or say in calibration_override_reason why it holds.",
+        advice="Take the table out of batch.yaml, or say in position_override_reason why it holds.",
     )
 
 
@@ -99,5 +99,5 @@ def _grid_not_needed(found: Acquisition) -> Refusal:
         "position_conflict",
         expected="a grid only where the files do not know their stage position",
         got=f"x {found.stage_x_nm:.9g} nm, y {found.stage_y_nm:.9g} nm in the file",
-        advice="Take the grid out of batch.yaml, or say in calibration_override_reason why it holds.",
+        advice="Take the grid out of batch.yaml, or say in position_override_reason why it holds.",
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nanodefect_assets.domain.batch_spec import BatchSpec, FileEntry
 from nanodefect_assets.domain.calibration import Agreed, agree
+from nanodefect_assets.domain.keys import aliquot_label
 from nanodefect_assets.domain.label_pairs import Micrographs
 from nanodefect_assets.domain.manifest import ManifestFile, MapPlace, RefusedFile
 from nanodefect_assets.domain.micrograph import MODALITIES
@@ -219,8 +220,9 @@ def _pair_labels(
     """Give every label file its micrograph; those without one move to `refusals`."""
     micrographs = {file.path: file for file in planned.values() if file.entry.modality in MODALITIES}
     refused = [path for path, entry in names.declared.items() if path in refusals and entry.modality in MODALITIES]
+    aliquots = {path: aliquot_label(file.aliquot) for path, file in micrographs.items()}
     by_aliquot = {
-        aliquot: Micrographs((file.path for file in micrographs.values() if file.aliquot == aliquot), refused)
+        aliquot: Micrographs((file.path for file in micrographs.values() if file.aliquot == aliquot), refused, aliquots)
         for aliquot in {file.aliquot for file in planned.values()}
     }
     paired: dict[str, PlannedFile] = {}

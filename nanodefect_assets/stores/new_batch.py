@@ -98,7 +98,7 @@ def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = p
             got="; ".join(f"{path}: {why}" for path, why in troubles[:3]) or "an empty folder",
             file=str(folder),
         )
-    files, troubles = _with_positions(folder, files, troubles)
+    files, troubles = _with_positions(folder, _with_aliquots(files), troubles)
     groups: dict[tuple[str, str], list[_File]] = {}
     for file in files:
         path = PurePosixPath(file.path)
@@ -106,6 +106,22 @@ def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = p
     entries = [line for place, group in sorted(groups.items()) for line in _entries(*place, group)]
     comments = [line for path, why in troubles for line in _left_out(path, why)]
     return _HEAD.format(batch=json.dumps(key)) + "\n".join([*entries, *comments]) + "\n"
+
+
+def _with_aliquots(files: list[_File]) -> list[_File]:
+    """Give labels whose folders name no aliquot that of the only image of their name."""
+    of_stem: dict[str, set[str | None]] = {}
+    for file in files:
+        if file.guess.modality in MODALITIES:
+            of_stem.setdefault(PurePosixPath(file.path).stem, set()).add(file.guess.aliquot)
+
+    def mended(file: _File) -> _File:
+        found = of_stem.get(label_stem(file.path), set())
+        if file.guess.modality != "labels" or file.guess.aliquot is not None or len(found) != 1:
+            return file
+        return replace(file, guess=replace(file.guess, aliquot=next(iter(found))))
+
+    return [mended(file) for file in files]
 
 
 def _with_positions(

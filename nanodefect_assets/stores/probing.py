@@ -23,6 +23,11 @@ def probe_entry(path: Path, entry: FileEntry) -> RawFacts:
 
     if entry.modality == "labels" and path.suffix.lower() in TABLE_ENDINGS:
         return _facts_of_table(path)
+    if entry.modality == "labels":
+        facts = probe_file(path, entry.modality, row_order=entry.row_order)
+        if facts.kind == "image":
+            _check_labels(path, entry)
+        return facts
     if entry.modality != "coordinates" or entry.length_unit is None:
         return probe_file(path, entry.modality, row_order=entry.row_order)
     atoms = read_coordinates(path, scale_angstrom_per_unit=angstrom_per_unit(entry.length_unit))
@@ -33,6 +38,14 @@ def probe_entry(path: Path, entry: FileEntry) -> RawFacts:
         dtype=atoms.positions_angstrom.dtype.name,
         length_unit=atoms.length_unit,
     )
+
+
+def _check_labels(path: Path, entry: FileEntry) -> None:
+    from nanodefect_assets.stores.labels import check_drawn, check_particle_values, read_label_image
+
+    drawn = read_label_image(path)
+    check_drawn(drawn, path.name)
+    check_particle_values(drawn, entry.particle_values, path.name)
 
 
 def _facts_of_table(path: Path) -> RawFacts:

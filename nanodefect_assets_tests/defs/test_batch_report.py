@@ -58,8 +58,24 @@ def test_what_found_the_particles_is_named(page, undisturbed):
 def test_checks_that_did_not_pass_come_first(page):
     outcomes = [row[3] for row in cells(page, "Checks")]
 
-    assert {"passed", "warning"} <= set(outcomes)
-    assert outcomes == sorted(outcomes, key=lambda outcome: outcome == "passed")
+    order = ["failed", "warning", "not applicable: nothing to test", "passed"]
+    assert {"passed", "warning", "not applicable: nothing to test"} <= set(outcomes)
+    assert [outcome == "warning" for outcome in outcomes] == sorted([o == "warning" for o in outcomes], reverse=True)
+    assert [order.index(outcome) > 1 for outcome in outcomes] == sorted(order.index(o) > 1 for o in outcomes)
+
+
+def test_a_check_without_anything_to_test_does_not_say_passed(page):
+    scored = {row[0]: row[3] for row in cells(page, "Checks") if row[2] == "agrees with labels"}
+
+    assert scored.pop("1 h") == "passed"
+    assert set(scored.values()) == {"not applicable: nothing to test"}
+
+
+def test_a_check_that_did_not_pass_says_why(page):
+    said = {row[2]: row[4] for row in cells(page, "Checks") if row[3] == "warning"}
+
+    assert "fewer than thirty particles" in said["every aliquot counted"]
+    assert all(said.values())
 
 
 def test_each_aliquot_has_its_images(page):

@@ -79,9 +79,12 @@ def test_a_drawn_mask_stands_in_for_the_segmenters(home_copy, correct, tmp_path)
     labels = np.zeros((56, 168), dtype=np.uint8)
     labels[10:20, 10:30], labels[30:40, 100:110] = 1, 2
     Image.fromarray(labels).save(tmp_path / "mine.png")
+    scored = "SELECT micrograph_id FROM mask_scores WHERE micrograph_id LIKE '%1h/a.tif'"
+    assert len(rows(home_copy, scored)) == 1
 
     correct(kind="mask", target="1h/a.tif", mask=tmp_path / "mine.png")
 
+    assert rows(home_copy, scored) == [], "a mask by hand says nothing of the segmenter"
     found = rows(home_copy, "SELECT area_px FROM particles WHERE micrograph_id LIKE '%1h/a.tif' ORDER BY label")
     assert [row["area_px"] for row in found] == [200, 100]
     (mask,) = rows(

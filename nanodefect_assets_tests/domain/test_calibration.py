@@ -37,7 +37,12 @@ def series(angles_deg=None, n_frames=3):
         ({"pixel_size_nm": 0.2019}, {"pixel_size_nm": 0.2}, 0.2, "file"),
         ({"pixel_size_nm": 0.3, "calibration_override_reason": "grid"}, {"pixel_size_nm": 0.2}, 0.3, "override"),
         ({"uncalibrated": True}, {}, None, "uncalibrated"),
-        ({"uncalibrated": True}, {"pixel_size_nm": 0.2}, None, "uncalibrated"),
+        (
+            {"uncalibrated": True, "calibration_override_reason": "camera length"},
+            {"pixel_size_nm": 0.2},
+            None,
+            "uncalibrated",
+        ),
     ],
 )
 def test_the_pixel_size_that_holds_and_where_it_comes_from(stated, found, pixel_size_nm, source):
@@ -62,9 +67,14 @@ def test_an_override_is_recorded_with_its_reason():
     assert agreed.reason == "gold lattice"
 
 
-def test_a_calibration_left_out_is_recorded():
-    assert "0.2 nm" in str(agree(entry(uncalibrated=True), image(pixel_size_nm=0.2)).reason)
+def test_a_calibration_is_left_out_for_a_reason_alone():
+    said = entry(uncalibrated=True, calibration_override_reason="a wrong camera length")
+
+    assert agree(said, image(pixel_size_nm=0.2)).reason == "a wrong camera length"
     assert agree(entry(uncalibrated=True), image()).reason is None
+    with pytest.raises(Refusal, match=r"0\.2 nm/px in the file") as refused:
+        agree(entry(uncalibrated=True), image(pixel_size_nm=0.2))
+    assert refused.value.reason == "calibration_conflict"
 
 
 def test_other_values_are_filled_in_and_must_agree_too():

@@ -70,7 +70,7 @@ def test_a_table_against_the_metadata_needs_a_reason():
     assert refused.value.reason == "position_conflict"
     assert "5300" in refused.value.got
     assert "5000" in refused.value.got
-    overridden = place(stated=stated, found=HERE, positions="t.csv", calibration_override_reason="stitched")
+    overridden = place(stated=stated, found=HERE, positions="t.csv", position_override_reason="stitched")
     assert overridden.place.source == "override"
 
 

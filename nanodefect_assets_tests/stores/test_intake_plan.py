@@ -62,6 +62,21 @@ def test_labels_of_another_shape_are_refused(folder):
     assert reasons(planned) == {"b_mask.png": "label_shape"}
 
 
+def test_a_micrograph_given_for_labels_is_refused(folder, rng):
+    Image.fromarray(rng.integers(0, 255, (96, 96)).astype("uint8")).save(folder / "b_mask.png")
+    entries = ["path: '*.tif', modality: sem, pixel_size_nm: 0.02", "path: a_mask.png, modality: labels"]
+
+    assert reasons(plan(folder, [*entries, "path: b_mask.png, modality: labels"])) == {"b_mask.png": "not_a_mask"}
+
+
+def test_labels_without_a_pixel_of_the_values_that_are_particles_are_refused(folder):
+    labels = "path: '*.png', modality: labels, particle_values: [255, 7]"
+    planned = plan(folder, ["path: '*.tif', modality: sem, pixel_size_nm: 0.02", labels])
+
+    assert reasons(planned) == {"a_mask.png": "no_particle_value"}
+    assert planned.refused[0].got == "the values 0, 1"
+
+
 def test_labels_of_a_refused_micrograph_are_refused_with_it(folder):
     planned = plan(folder, ["path: '*.tif', modality: sem", "path: '*.png', modality: labels"])
 
@@ -72,12 +87,13 @@ def test_labels_find_only_micrographs_of_their_aliquot(folder):
     planned = plan(
         folder,
         [
-            "path: '*.tif', modality: sem, aliquot: 8 h, uncalibrated: true",
+            "path: '*.tif', modality: sem, aliquot: 8 h, pixel_size_nm: 0.02",
             "path: '*.png', modality: labels, aliquot: 9 h",
         ],
     )
 
     assert reasons(planned) == {"a_mask.png": "label_without_micrograph"}
+    assert planned.refused[0].got == "a.tif, which is of the aliquot 8 h"
 
 
 def test_coordinates_in_voxels_are_read_with_their_unit(folder):
@@ -87,7 +103,7 @@ def test_coordinates_in_voxels_are_read_with_their_unit(folder):
     planned = plan(
         folder,
         [
-            "path: '*.tif', modality: sem, uncalibrated: true",
+            "path: '*.tif', modality: sem, pixel_size_nm: 0.02",
             "path: '*.png', modality: labels",
             "path: si.xyz, modality: coordinates",
             f"path: voxels.xyz, modality: coordinates, length_unit: {voxel_angstrom} angstrom",

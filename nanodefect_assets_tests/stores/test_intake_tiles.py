@@ -164,7 +164,7 @@ def test_positions_of_metadata_and_table_must_agree(folder, rng):
     tifffile.imwrite(folder / "m" / "a.tif", image, extratags=fei(1e-3, 5e-4))
     tifffile.imwrite(folder / "m" / "b.tif", image, extratags=fei(1.1e-3, 5e-4))
     planned = plan(folder)
-    overridden = plan(folder, MAP + ", calibration_override_reason: stitched")
+    overridden = plan(folder, MAP + ", position_override_reason: stitched")
 
     assert reasons(planned) == {"m/b.tif": "position_conflict"}
     assert {file.path: file.map_place.source for file in overridden.files} == {

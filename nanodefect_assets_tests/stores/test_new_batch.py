@@ -141,3 +141,15 @@ def test_a_draft_takes_what_was_scanned_for_hrstem(tmp_path):
     facts = RawFacts(format="SER (STEM)", kind="image", shape=(8, 8), dtype="uint16")
 
     assert entries(draft_batch_yaml(tmp_path, probe=lambda path, entry: facts))["a_1.ser"].modality == "hrstem"
+
+
+def test_labels_get_the_aliquot_of_their_image(tmp_path):
+    for name in ("8h/a.tif", "9h/b.tif"):
+        (tmp_path / name).parent.mkdir()
+        tifffile.imwrite(tmp_path / name, np.arange(64, dtype=np.uint16).reshape(8, 8))
+    (tmp_path / "labels").mkdir()
+    tifffile.imwrite(tmp_path / "labels" / "a_mask.tif", np.eye(8, dtype=np.uint8))
+
+    spec = parse_batch_yaml(draft_batch_yaml(tmp_path, "pd-1"))
+
+    assert spec.aliquot_of(spec.entry_for("labels/a_mask.tif")) == "t0028800"

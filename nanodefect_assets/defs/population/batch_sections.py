@@ -7,7 +7,7 @@ from itertools import islice
 import dagster as dg
 import pandas as pd
 
-from nanodefect_assets.defs.check_results import latest_results
+from nanodefect_assets.defs.check_results import NOT_APPLICABLE, CheckResult, latest_results
 from nanodefect_assets.defs.partitions import sample_key
 from nanodefect_assets.domain.keys import Place, aliquot_label
 from nanodefect_assets.domain.manifest import Condition, Manifest
@@ -31,6 +31,8 @@ from nanodefect_assets.stores.generations import StoredGeneration
 _MOST_IMAGES = 8
 _MOST_REFUSED = 200
 _PICTURE_BYTES = 300_000
+_QUIET = (NOT_APPLICABLE, "passed")
+"""Outcomes that need no reading, in the order in which they come after the others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,14 +208,25 @@ def _checks(made: Made, instance: dg.DagsterInstance) -> PageSection:
         assets = [[found.record.origin.asset.group, noun] for noun, found in generations.items()]
         where = "whole batch" if place.aliquot is None else aliquot_label(place.aliquot)
         results = latest_results(instance, assets, [partition])
-        rows += [(where, result.asset, result.check.replace("_", " "), result.outcome) for result in results]
-    odd = sum(row[-1] != "passed" for row in rows)
-    said = f"{len(rows)} checks, {odd} of them did not pass." if odd else f"All {len(rows)} checks passed."
-    if not rows:
-        said = "No check has said anything yet."
-    rows.sort(key=lambda row: row[-1] == "passed")
-    table = PageTable(header=("aliquot", "asset", "check", "outcome"), rows=tuple(rows))
+        rows += [
+            (where, result.asset, result.check.replace("_", " "), result.outcome, _said(result)) for result in results
+        ]
+    rows.sort(key=lambda row: _QUIET.index(row[3]) if row[3] in _QUIET else -1)
+    table = PageTable(header=("aliquot", "asset", "check", "outcome", "said"), rows=tuple(rows))
+    said = _counted([row[3] for row in rows]) if rows else "No check has said anything yet."
     return PageSection(heading="Checks", paragraphs=(said,), tables=(table,) if rows else ())
+
+
+def _said(result: CheckResult) -> str:
+    """Return what a check said where it did not pass; its numbers are in Dagster too."""
+    return "" if result.outcome in _QUIET else result.said
+
+
+def _counted(outcomes: list[str]) -> str:
+    odd, empty = sum(outcome not in _QUIET for outcome in outcomes), outcomes.count(NOT_APPLICABLE)
+    tested = len(outcomes) - empty
+    said = f"{tested} checks, {odd} of them did not pass." if odd else f"All {tested} checks passed."
+    return f"{said} {empty} more had nothing to test." if empty else said
 
 
 def _refused(made: Made) -> PageSection:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TypeVar
 import dagster as dg
 from pydantic import BaseModel
 
+from nanodefect_assets.defs.check_results import tested
 from nanodefect_assets.defs.checks import declare_check
 from nanodefect_assets.defs.conditions import when_inputs_settle
 from nanodefect_assets.defs.hrtem.finding import DRAWN
@@ -12,6 +13,7 @@ from nanodefect_assets.defs.making import asset_name, making, report
 from nanodefect_assets.defs.partitions import batch_of_sample, place_of, synthesis_batch
 from nanodefect_assets.defs.resources import HomeResource
 from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.science.population.params import SizeParams
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class SizeConfig(SizeParams, dg.Config):
         declare_check(
             ("population", "size_distribution"),
             "every_aliquot_counted",
-            "Every aliquot that was accepted has measured particles, at least thirty of them.",
+            "Every aliquot with accepted micrographs has measured particles, at least thirty of them.",
             partitions=synthesis_batch,
         )
     ],
@@ -79,9 +81,10 @@ def size_distribution(
             out.add_rows(SIZE_HISTOGRAMS, histogram_sizes(rows, config))
     summary = require_generation(home.home, asset_name(context.asset_key), place_of(context))
     sizes, histogram = summary.rows(SIZE_DISTRIBUTIONS), summary.rows(SIZE_HISTOGRAMS)
-    missing = sorted(str(place.aliquot) for place in found.keys() - made.keys())
     counts = sizes.groupby("aliquot_time")["n_particles"].sum()
-    few = sorted(str(place.aliquot) for place in made if counts.get(place.aliquot, 0) < _FEW_PARTICLES)
+    to_count = {file.aliquot for file in manifest.files if file.modality in MODALITIES}
+    missing = sorted(to_count - {str(place.aliquot) for place in made})
+    few = sorted(name for name in to_count - set(missing) if counts.get(name, 0) < _FEW_PARTICLES)
     return report(
         out,
         metadata={
@@ -95,7 +98,7 @@ def size_distribution(
                 check_name="every_aliquot_counted",
                 passed=not missing and not few,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"left_out": missing, "fewer_than_thirty_particles": few},
+                metadata={"left_out": missing, "fewer_than_thirty_particles": few, **tested(len(to_count))},
             )
         ],
         preview=_preview(histogram, sizes),

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     deps=[["samples", "manifest"]],
     partitions_def=sample,
     group_name="samples",
-    code_version="2",
+    code_version="3",
     kinds={"zarr"},
     automation_condition=when_inputs_pass,
     check_specs=[items_check("samples", "annotations")],
@@ -36,7 +36,7 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
     import numpy as np
 
     from nanodefect_assets.domain.schemas import PARTICLE_LABELS
-    from nanodefect_assets.stores.labels import read_label_image
+    from nanodefect_assets.stores.labels import check_drawn, check_particle_values, read_label_image
     from nanodefect_assets.stores.manifests import read_sample_manifest
     from nanodefect_assets.stores.revisions import raw_path
 
@@ -54,6 +54,8 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
                     out.add_rows(PARTICLE_LABELS, _class_rows(out, file_id, path, manifest))
                 else:
                     drawn, labelled = read_label_image(path), f"{sample_name}/{file.label_of}"
+                    check_drawn(drawn, file.path)
+                    check_particle_values(drawn, file.particle_values, file.path)
                     arrays.add(file_id, _particle_mask(drawn, file), micrograph_id=labelled)
                     values.add(file_id, drawn.astype(np.min_scalar_type(drawn.max())), micrograph_id=labelled)
     return report(

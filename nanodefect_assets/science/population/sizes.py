@@ -25,6 +25,9 @@ _DTYPES = {"text": "str", "int": "int64", "float": "float64", "bool": "bool"}
 
 _UM2_PER_NM2 = 1e-6
 
+_ROUNDING = 1e-9
+"""Relative; a particle of just the smallest area kept has the smallest diameter but for rounding."""
+
 _NONE = pd.DataFrame({"diameter": [0.0], "weight": 0.0, "touches_edge": False, "micrograph_id": ""}).iloc[:0]
 
 
@@ -53,7 +56,9 @@ def summarise_sizes(
 
     Notes
     -----
-    Particles at an edge are left out, the others count with their inclusion weight. Errors take each file as a
+    Particles at an edge are left out, the others count with their inclusion weight. Where micrographs differ in the
+    smallest diameter kept, mean, spread, median and number density are of particles that every one of them would have
+    kept; the lognormal fit knows of each micrograph's own limit and takes all. Errors take each file as a
     cluster, for frames of one file may show one field of view: with a single file they are not numbers, because how
     fields differ is not known. Those of sizes take the files with particles, that of the number density all. Mean and
     number density have the ratio estimator's error, the others that of files drawn again.
@@ -125,21 +130,29 @@ def _summary(
 ) -> dict[str, float | int]:
     inner = group[~group["touches_edge"]]
     sample = _sample(inner, micrographs)
-    n_particles = len(inner)
+    min_diameter = float(_smallest_diameters(micrographs).max())
+    is_kept = sample.diameters >= min_diameter * (1 - _ROUNDING)
+    kept = inner[is_kept]
     row: dict[str, float | int] = {
         "n_micrographs": len(micrographs),
-        "n_micrographs_with_particles": inner["micrograph_id"].nunique(),
-        "n_files_with_particles": sample.n_clusters,
-        "n_particles": n_particles,
-        "n_edge": len(group) - n_particles,
-        "min_diameter": float(_smallest_diameters(micrographs).max()),
+        "n_micrographs_with_particles": kept["micrograph_id"].nunique(),
+        "n_files_with_particles": _sample(kept, micrographs).n_clusters,
+        "n_particles": len(kept),
+        "n_edge": len(group) - len(inner),
+        "n_below_min_diameter": len(inner) - len(kept),
+        "min_diameter": min_diameter,
     }
-    row |= _number_density(inner, micrographs)
-    if n_particles == 0:
+    row |= _number_density(kept, micrographs)
+    errors: dict[str, float] = {}
+    if with_fit := len(inner) >= params.min_particles_for_fit:
+        errors = bootstrap_errors(sample, params.n_resamples, with_fit=True, rng=rng)
+        row |= _lognormal(sample, errors)
+    if len(kept) == 0:
         return row
-    with_fit = n_particles >= params.min_particles_for_fit
-    errors = bootstrap_errors(sample, params.n_resamples, with_fit=with_fit, rng=rng)
-    return row | _mean(sample) | _spread(sample, errors) | (_lognormal(sample, errors) if with_fit else {})
+    if len(kept) < len(inner) or not with_fit:
+        sample = _sample(kept, micrographs)
+        errors = bootstrap_errors(sample, params.n_resamples, with_fit=False, rng=rng)
+    return row | _mean(sample) | _spread(sample, errors)
 
 
 def _sample(inner: pd.DataFrame, micrographs: pd.DataFrame) -> SizeSample:

@@ -55,9 +55,21 @@ def ratio_standard_error(totals: _Values, sizes: _Values) -> float:
 
 
 def interval_95(value: float, standard_error: float, n_clusters: int) -> tuple[float, float]:
-    """Return the 95 % confidence interval of Student's t with one degree of freedom fewer than clusters."""
-    half_width = stdtrit(n_clusters - 1, 0.975) * standard_error if n_clusters > 1 else float("nan")
-    return value - half_width, value + half_width
+    """Return the 95 % confidence interval of a mean of values above zero; not numbers for a single cluster.
+
+    Notes
+    -----
+    Student's t with one degree of freedom fewer than clusters, on the logarithm of the mean, whose standard error is
+    that of the mean over the mean (delta method [1]_): both ends are above zero however few clusters there are.
+
+    References
+    ----------
+    .. [1] G. W. Oehlert, Am. Stat. 46, 27 (1992), doi:10.1080/00031305.1992.10475842.
+    """
+    if n_clusters < 2:
+        return float("nan"), float("nan")
+    factor = float(np.exp(stdtrit(n_clusters - 1, 0.975) * standard_error / value))
+    return value / factor, value * factor
 
 
 def weighted_sd(values: _Values, weights: _Values) -> float:

@@ -82,9 +82,9 @@ def test_weighted_statistics_by_hand():
     assert (row["n_micrographs"], row["n_particles"], row["n_edge"]) == (2, 3, 1)
     assert row["mean_diameter"] == pytest.approx(4.75)
     assert row["mean_diameter_se"] == pytest.approx(np.sqrt(2 * (5.0**2 + 5.0**2)) / 8)
-    half_width = 12.706 * row["mean_diameter_se"]
+    factor = np.exp(12.706 * row["mean_diameter_se"] / 4.75)
     ends = [row["mean_diameter_low"], row["mean_diameter_high"]]
-    assert ends == pytest.approx([4.75 - half_width, 4.75 + half_width], rel=1e-4)
+    assert ends == pytest.approx([4.75 / factor, 4.75 * factor], rel=1e-3)
     assert row["sd_diameter"] == pytest.approx(np.sqrt((2.75**2 + 3 * 0.75**2 + 4 * 1.25**2) / 8 * 3 / 2))
     assert row["median_diameter"] == 5.0
     assert np.isnan(row["lognormal_sigma"])
@@ -105,8 +105,8 @@ def test_micrographs_without_particles_are_looked_at_and_say_nothing_of_sizes():
 
     assert (row["n_micrographs"], row["n_micrographs_with_particles"]) == (7, 2)
     assert row["mean_diameter_se"] == pytest.approx(np.sqrt(2 / 1 * 2 * 1.5**2) / 4)
-    half_width = student.ppf(0.975, 1) * row["mean_diameter_se"]
-    assert row["mean_diameter_high"] - row["mean_diameter"] == pytest.approx(half_width)
+    log_half_width = student.ppf(0.975, 1) * row["mean_diameter_se"] / row["mean_diameter"]
+    assert np.log(row["mean_diameter_high"] / row["mean_diameter"]) == pytest.approx(log_half_width)
     assert row["median_diameter_se"] > 0
 
 
@@ -182,6 +182,32 @@ def test_the_fit_knows_of_what_segmentation_drops(rng, unit, cut_px, min_diamete
     for name, planted in (("lognormal_median", 3.0), ("lognormal_sigma", 0.2)):
         assert row[name] == pytest.approx(planted, abs=4 * row[f"{name}_se"])
         assert row[f"{name}_se"] < 0.1 * planted
+
+
+def test_what_one_of_the_micrographs_would_have_dropped_counts_in_none():
+    fine, coarse = "pd-1/end/fine.tif", "pd-1/end/coarse.tif"
+    table = pd.concat(
+        [particles([1.0, 2.0, 5.0, 7.0], micrograph=fine), particles([5.0, 9.0], micrograph=coarse, weights=2.0)]
+    )
+    images = micrographs_of(table, pixel_size_nm=0.1, min_diameter_px=[50.0, 10.0])  # coarse.tif comes first
+
+    row = summary(table, images)
+
+    assert (row["min_diameter"], row["n_particles"], row["n_below_min_diameter"]) == (5.0, 4, 2)
+    assert row["mean_diameter"] == pytest.approx((5 + 7 + 2 * 5 + 2 * 9) / 6)
+    assert row["mean_diameter_low"] < row["mean_diameter"]
+    assert row["median_diameter"] >= row["min_diameter"]
+    assert row["number_density_per_um2"] == pytest.approx(6 / 0.04)
+    assert not np.isnan(row["lognormal_sigma"])
+
+
+@pytest.mark.parametrize("diameters", [(3.0, 30.0), (1.0, 90.0)])
+def test_the_interval_of_a_diameter_is_above_zero(diameters):
+    table = pd.concat([particles([size, size + 1], micrograph=f"pd-1/end/{n}.tif") for n, size in enumerate(diameters)])
+
+    row = summary(table)
+
+    assert 0 < row["mean_diameter_low"] < row["mean_diameter"] < row["mean_diameter_high"]
 
 
 def test_particles_of_an_unknown_micrograph_are_refused():

@@ -62,8 +62,8 @@ def test_one_cluster_says_nothing_of_the_others():
 def test_the_interval_is_students(n_clusters, quantile):
     low, high = interval_95(10.0, 2.0, n_clusters)
 
-    assert (low, high) == pytest.approx((10 - 2 * quantile, 10 + 2 * quantile), abs=1e-2)
-    assert (high - low) / 4 == pytest.approx(student.ppf(0.975, n_clusters - 1))
+    assert np.log([low / 10, high / 10]) == pytest.approx([-0.2 * quantile, 0.2 * quantile], abs=1e-3)
+    assert np.log(high / low) / 0.4 == pytest.approx(student.ppf(0.975, n_clusters - 1))
 
 
 def test_a_ratio_of_one_cluster_has_no_error():
