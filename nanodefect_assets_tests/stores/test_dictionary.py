@@ -19,7 +19,8 @@ def test_every_column_is_there_with_type_unit_and_meaning(table):
         line = next(line for line in section.splitlines() if line.startswith(f"| `{column.name}` |"))
         cells = [cell.strip() for cell in line.strip("|").split(" | ")]
         assert cells[1:4] == [column.type, column.unit, "may be" if column.is_nullable else ""]
-        assert cells[4].rstrip("|").strip().replace("&lt;", "<") == column.meaning
+        meaning = cells[4].rstrip("|").strip().replace("&lt;", "<").replace("\\|", "|")
+        assert meaning == column.meaning
 
 
 def test_provenance_is_told_for_what_assets_write():
