@@ -116,7 +116,7 @@ def test_a_generation_is_on_the_disk_before_its_pointer_leads_to_it(home, disk, 
     out = generate(home, row, 2.0)
     survived, written = (below(out.folder.name, found) for found in disk.before[POINTER])
 
-    assert {Path(path).name for path in written} >= {"masks.parquet", "zarr.json", "0", RECORD}
+    assert {Path(path).name for path in written} >= {"masks.parquet", "zarr.json", "c.0.0", RECORD}
     assert survived == written
     assert disk.surviving() == actual(home.root)
 
@@ -126,7 +126,7 @@ def test_the_record_of_a_generation_is_written_when_all_else_is_on_the_disk(home
     survived, written = disk.beside[RECORD]
 
     assert survived == written
-    assert {Path(path).name for path in written} == {"masks.parquet", "zarr.json", "0"}
+    assert {Path(path).name for path in written} == {"masks.parquet", "zarr.json", "c.0.0"}
 
 
 def test_a_result_that_is_not_kept_is_not_brought_to_the_disk(home, disk, row):

@@ -336,6 +336,7 @@ def test_other_errors_of_mlflow_are_not_tried_again(client):
         patiently(client.get_run, "0" * 32)
 
 
+@pytest.mark.slow
 def test_processes_may_make_the_database_at_once_even_after_one_was_killed_at_it(tmp_path):
     home = Home(tmp_path).prepare()
     killed = start(OPEN, home.root)

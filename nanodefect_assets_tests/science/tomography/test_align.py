@@ -48,6 +48,7 @@ def misplaced_px(found_px, true):
     return np.sqrt(np.mean((wrong - shifts_of_move(common_shift(wrong, true), true)) ** 2))
 
 
+@pytest.mark.slow
 def test_shifts_and_factors_are_found(planted, rng):
     true, factors = planted
     counts = rng.poisson(factors[:, None, None] * views(true) + BACKGROUND)
@@ -120,6 +121,7 @@ def test_wrong_tilts_are_mended_where_the_dose_allows(rng):
     assert after["gradient"].mean() < after["trials"].mean() < before.mean()
 
 
+@pytest.mark.slow
 def test_a_killed_refinement_goes_on_and_ends_the_same(rng, kept):
     nominal = TiltGeometry.single_axis(TILTS[::3])
     series = TiltSeries.of(views(nominal).astype(np.float32), nominal, None)

@@ -13,7 +13,10 @@ from nanodefect_assets.science.tomography.tracing_params import TracingParams
 
 VOXEL = 0.35
 THESIS = TracingParams.thesis()
-BOTH = pytest.mark.parametrize("params", [TracingParams(), THESIS], ids=["default", "thesis"])
+BOTH = pytest.mark.parametrize(
+    "params",
+    [pytest.param(TracingParams(), id="default"), pytest.param(THESIS, id="thesis", marks=pytest.mark.slow)],
+)
 
 
 def volume_of(positions, heights, rng, noise=0.02, size=40, sigma_angstrom=0.6):
