@@ -46,6 +46,7 @@ def test_a_planted_decahedron_is_read_as_one(home, planted, ingest):
     assert "<canvas" in (folder / "particle-000.html").read_text()
 
 
+@pytest.mark.slow
 def test_measured_coordinates_in_voxels_are_caught_at_the_door_and_read_with_their_unit(home, real_data, ingest):
     folder = home.landing / "pd-pt"
     folder.mkdir()

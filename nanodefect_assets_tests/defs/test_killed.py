@@ -123,7 +123,10 @@ def kill_and_go_on(home, run, reference, tables_of, monkeypatch, *, boot_id=FIRS
     return killed["status"]
 
 
-@pytest.mark.parametrize("fraction", [0.08, 0.45, 0.97])
+_SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("fraction", [pytest.param(0.08, marks=_SLOW), 0.45, pytest.param(0.97, marks=_SLOW)])
 def test_a_run_killed_and_run_again_ends_as_an_undisturbed_one(small, run, reference, tables_of, monkeypatch, fraction):
     """Early, which is in the intake; in the middle, in a sample; and late, in the statistics or the warehouse."""
     kill_at = round(fraction * reference[1]["files"])
