@@ -1,6 +1,5 @@
 """What people say about micrographs: label images drawn by hand, and tables of particle classes."""
 
-from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,6 @@ FEW_VALUES = 32
 MOST_PIECES_A_VALUE = 8
 """More values than `FEW_VALUES`, in more connected pieces a value than this, are grey levels and no labels."""
 
-_MOST_VALUES_SHOWN = 8
 
 MOST_TABLE_BYTES = 256 * 2**20
 _FORMATS = {"png": "PNG", "tiff": "TIFF"}
@@ -93,23 +91,6 @@ def check_drawn(labels: Int[np.ndarray, "row col"], name: str = "") -> None:
             file=name,
             advice="Give the mask itself, not the micrograph, and save it as PNG or TIFF without smoothing.",
         )
-
-
-def check_particle_values(
-    labels: Int[np.ndarray, "row col"], particle_values: Collection[int] | None, name: str = ""
-) -> None:
-    """Refuse labels in which none of the values occurs that batch.yaml says are particles; `name` is the file."""
-    if particle_values is None or np.isin(labels, list(particle_values)).any():
-        return
-    present = np.unique(labels)
-    shown = ", ".join(map(str, present[:_MOST_VALUES_SHOWN])) + (" ..." if len(present) > _MOST_VALUES_SHOWN else "")
-    raise Refusal(
-        "no_particle_value",
-        expected=f"a pixel with one of particle_values: {', '.join(map(str, particle_values))}",
-        got=f"the values {shown}",
-        file=name,
-        advice="Name the values of particles in particle_values, or leave it out: every value but 0 is then particle.",
-    )
 
 
 def read_particle_classes(path: Path) -> pd.DataFrame:

@@ -41,11 +41,10 @@ def probe_entry(path: Path, entry: FileEntry) -> RawFacts:
 
 
 def _check_labels(path: Path, entry: FileEntry) -> None:
-    from nanodefect_assets.stores.labels import check_drawn, check_particle_values, read_label_image
+    from nanodefect_assets.stores.labels import check_drawn, read_label_image
 
     drawn = read_label_image(path)
     check_drawn(drawn, path.name)
-    check_particle_values(drawn, entry.particle_values, path.name)
 
 
 def _facts_of_table(path: Path) -> RawFacts:

@@ -36,7 +36,7 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
     import numpy as np
 
     from nanodefect_assets.domain.schemas import PARTICLE_LABELS
-    from nanodefect_assets.stores.labels import check_drawn, check_particle_values, read_label_image
+    from nanodefect_assets.stores.labels import check_drawn, read_label_image
     from nanodefect_assets.stores.manifests import read_sample_manifest
     from nanodefect_assets.stores.revisions import raw_path
 
@@ -55,7 +55,6 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
                 else:
                     drawn, labelled = read_label_image(path), f"{sample_name}/{file.label_of}"
                     check_drawn(drawn, file.path)
-                    check_particle_values(drawn, file.particle_values, file.path)
                     arrays.add(file_id, _particle_mask(drawn, file), micrograph_id=labelled)
                     values.add(file_id, drawn.astype(np.min_scalar_type(drawn.max())), micrograph_id=labelled)
     return report(
