@@ -23,15 +23,18 @@ def cluster():
     return np.array([(0, 0, 0), *sorted(shell)]) * 2.0
 
 
-@pytest.fixture
-def folder(home, rng):
+def drop(home, rng, *, shift_rms_px=0.0):
+    """Drop a tilt series of the cluster, whose images may stray."""
     folder = home.landing / "traced-1"
     folder.mkdir()
     pixels = np.arange(40) - 20
     euler_deg = np.stack([0 * TILTS_DEG, TILTS_DEG, 0 * TILTS_DEG], axis=1)
     seen = cluster() / PIXEL_ANGSTROM @ np.transpose(view_rotations(euler_deg), (0, 2, 1))
     across, along = (np.exp(-0.5 * ((pixels - seen[..., [axis]]) / SIGMA_PX) ** 2) for axis in (0, 1))
-    counts = rng.poisson(1 + 60 * np.einsum("vpr,vpc->vrc", along, across)).astype(np.float32)
+    ideal = np.einsum("vpr,vpc->vrc", along, across)
+    strays = np.rint(rng.normal(0, shift_rms_px, (len(ideal), 2))).astype(int)
+    ideal = np.stack([np.roll(image, stray, axis=(0, 1)) for image, stray in zip(ideal, strays, strict=True)])
+    counts = rng.poisson(1 + 60 * ideal).astype(np.float32)
     write_tilt_series(
         folder / "atoms.mrc",
         counts,
@@ -44,8 +47,8 @@ def folder(home, rng):
     return folder
 
 
-def test_a_tilt_series_becomes_atoms_with_their_uncertainty(home, folder, ingest):
-    done = ingest(home, folder)
+def test_a_tilt_series_becomes_atoms_with_their_uncertainty(home, rng, ingest):
+    done = ingest(home, drop(home, rng))
 
     assert done.trouble == ()
     (model,) = run_query(home, "SELECT source, n_atoms, is_simulated FROM atomic_models").to_pylist()
@@ -61,3 +64,13 @@ def test_a_tilt_series_becomes_atoms_with_their_uncertainty(home, folder, ingest
     assert "sigma_pm" in (made / "particle-000.extxyz").read_text()
     (counted,) = run_query(home, "SELECT count(*) AS n FROM atom_candidates WHERE is_claimed").to_pylist()
     assert counted["n"] == 13
+
+
+def test_a_series_that_was_never_aligned_is_set_aside_rather_than_traced(home, rng, ingest):
+    done = ingest(home, drop(home, rng, shift_rms_px=6.0))
+
+    assert done.trouble == ()
+    assert run_query(home, "SELECT * FROM atoms").num_rows == 0
+    (refused,) = run_query(home, "SELECT asset, reason, advice FROM refused").to_pylist()
+    assert (refused["asset"], refused["reason"]) == ("atoms/candidates", "atoms_not_resolved")
+    assert "Align the series" in refused["advice"]

@@ -27,7 +27,7 @@ class TracingConfig(TracingParams, dg.Config):
     deps=[["tomography", "reconstruction"]],
     partitions_def=sample,
     group_name="atoms",
-    code_version="1",
+    code_version="2",
     kinds={"numba", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[items_check("atoms", "candidates")],
@@ -35,9 +35,12 @@ class TracingConfig(TracingParams, dg.Config):
 def candidates(
     context: dg.AssetExecutionContext, config: TracingConfig, home: HomeResource, compute: Compute
 ) -> dg.MaterializeResult:
-    """Peaks of every volume of a sample that may be atoms, rather too many than too few."""
+    """Peaks of every volume of a sample that may be atoms, rather too many than too few.
+
+    A volume whose two halves do not agree down to less than a bond, as that of a series never aligned, is set aside.
+    """
     from nanodefect_assets.domain.schemas import ATOM_CANDIDATES, RECONSTRUCTIONS
-    from nanodefect_assets.science.tomography.tracing import trace_peaks
+    from nanodefect_assets.science.tomography.tracing import require_atomic_resolution, trace_peaks
     from nanodefect_assets.stores.volumes import VOLUMES, read_volume
 
     source, on_step = upstream(context, home, "tomography", "reconstruction"), log_steps(context.log)
@@ -46,9 +49,15 @@ def candidates(
         for row in source.rows(RECONSTRUCTIONS).to_dict("records"):
             with out.item(str(row["tilt_series_id"])):
                 volume = read_volume(source.arrays(VOLUMES), str(row["tilt_series_id"]))
+                if volume.voxel_size_angstrom is not None:
+                    require_atomic_resolution(volume.voxel_size_angstrom, _known(row["half_resolution_px"]), config)
                 peaks = trace_peaks(volume, config, on_step=on_step)
                 out.add_rows(ATOM_CANDIDATES, _rows(str(row["tilt_series_id"]), bool(row["is_simulated"]), peaks))
     return report(out, metadata={"n_candidates": out.n_rows(ATOM_CANDIDATES)}, checks=[items_result(out)])
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or value != value else float(value)
 
 
 def _rows(tilt_series_id: str, is_simulated: bool, peaks: "PeakList") -> "pd.DataFrame":

@@ -74,6 +74,42 @@ def trace_peaks(volume: Volume, params: TracingParams, *, on_step: OnStep = igno
     )
 
 
+def require_atomic_resolution(
+    voxel_size_angstrom: float, half_resolution_px: float | None, params: TracingParams
+) -> None:
+    """Refuse to look for atoms in a volume that does not part them.
+
+    Parameters
+    ----------
+    voxel_size_angstrom : float
+        Edge of a voxel.
+    half_resolution_px : float or None
+        Period, in voxels, down to which two halves of the images agree; None if they were not compared.
+    params : TracingParams
+        Settings.
+
+    Raises
+    ------
+    Refusal
+        If the images agree only down to coarser detail than `coarsest_resolution_angstrom`, or two voxels are coarser.
+
+    Notes
+    -----
+    A series that was never aligned still has maxima, and atoms refined against it fit its faults. Halves of aligned
+    measured series agree down to about one angstrom, those of raw ones with a drift of some pixels to several.
+    """
+    finest_px = 2.0 if half_resolution_px is None else max(2.0, half_resolution_px)
+    resolution = finest_px * voxel_size_angstrom
+    if resolution > params.coarsest_resolution_angstrom:
+        raise Refusal(
+            "atoms_not_resolved",
+            expected=f"images that agree down to {params.coarsest_resolution_angstrom:g} angstrom, less than a bond",
+            got=f"agreement down to {resolution:.3g} angstrom, at voxels of {voxel_size_angstrom:.3g}",
+            advice="Align the series before it is dropped, take more tilts or a higher magnification; "
+            "coarsest_resolution_angstrom of atoms/candidates lets coarser volumes through.",
+        )
+
+
 def _require_calibrated(volume: Volume) -> float:
     if volume.voxel_size_angstrom is None:
         raise Refusal("uncalibrated", expected="a volume with a voxel size", got="none", advice="Calibrate the images.")

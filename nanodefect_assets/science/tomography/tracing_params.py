@@ -15,6 +15,12 @@ class TracingParams(BaseModel):
         gt=0,
         description="No two atoms are nearer to one another. Published: 2.2, for Pd; in amorphous Si some atoms are.",
     )
+    coarsest_resolution_angstrom: float = Field(
+        default=2.5,
+        gt=0,
+        description="Volumes whose two halves agree only down to coarser detail are not traced: atoms, a bond apart, "
+        "are then not told from one another.",
+    )
     blur_angstrom: float = Field(
         default=0.5, ge=0, description="Standard deviation of the Gaussian that the volume is blurred by first."
     )

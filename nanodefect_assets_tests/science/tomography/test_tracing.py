@@ -8,7 +8,7 @@ from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.volume import Volume
 from nanodefect_assets.science.tomography.gaussian_fits import fit_gaussians, model_volume
 from nanodefect_assets.science.tomography.peak_search import find_maxima, merge_near, without_near
-from nanodefect_assets.science.tomography.tracing import near_pairs, trace_peaks
+from nanodefect_assets.science.tomography.tracing import near_pairs, require_atomic_resolution, trace_peaks
 from nanodefect_assets.science.tomography.tracing_params import TracingParams
 
 VOXEL = 0.35
@@ -126,3 +126,14 @@ def test_volumes_that_cannot_be_traced_are_refused(reason, value, voxel):
         trace_peaks(volume, TracingParams())
 
     assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize(("voxel_size_angstrom", "half_resolution_px"), [(0.35, 13.0), (0.35, 7.2), (33.6, None)])
+def test_no_atoms_are_looked_for_where_none_are_resolved(voxel_size_angstrom, half_resolution_px):
+    with pytest.raises(Refusal, match=r"down to 2\.5 angstrom"):
+        require_atomic_resolution(voxel_size_angstrom, half_resolution_px, TracingParams())
+
+
+@pytest.mark.parametrize(("voxel_size_angstrom", "half_resolution_px"), [(0.35, 7.1), (0.35, None), (1.2, 0.5)])
+def test_atoms_are_looked_for_where_they_are_resolved(voxel_size_angstrom, half_resolution_px):
+    require_atomic_resolution(voxel_size_angstrom, half_resolution_px, TracingParams())
