@@ -91,13 +91,13 @@ def _jumps(home: Home, manifest: "Manifest") -> tuple[str, ...]:
 
 
 def _say_what_to_doubt(home: Home, batch: str, doubts: tuple[str, ...]) -> None:
-    """Name the checks that did not pass, what was set aside after intake, and how well masks fit expert labels."""
+    """Name the checks that did not pass, what was set aside after intake, and how well masks fit labels."""
     for doubt in doubts:
         say(f"  CHECK did not pass: {doubt}")
     for row in run_query(home, ASIDE_QUERY.format(batch=batch)).to_pylist():
         say(f"  set aside by {row['asset']}: {row['n']} ({row['reason']}); see the table refused")
     for row in run_query(home, QUALITY_QUERY.format(batch=batch)).to_pylist():
-        say(f"  masks of {row['sample']} against expert labels: Dice {row['dice']:.3f}")
+        say(f"  masks of {row['sample']} against their labels: Dice {row['dice']:.3f}")
 
 
 def say(line: str) -> None:

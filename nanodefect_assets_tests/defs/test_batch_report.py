@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from nanodefect_assets.cli import main
+from nanodefect_assets.defs.population.batch_sections import _card
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.stores.generations import current_generation
@@ -92,3 +93,10 @@ def test_the_command_copies_the_page_or_says_what_is_missing(page, undisturbed, 
     unknown = CliRunner().invoke(main, [*verb, "other"])
     assert unknown.exit_code == 1
     assert "nanodefect status" in unknown.output
+
+
+def test_a_model_that_found_particles_shows_its_card(undisturbed):
+    facts = _card(undisturbed, "shipped")
+
+    assert facts["architecture"] == "unet, 65490 numbers"
+    assert facts["trained on"] == "simulated images only"

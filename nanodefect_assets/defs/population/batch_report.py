@@ -35,7 +35,7 @@ _SIZES = AssetName(group="population", noun="size_distribution")
     ],
     partitions_def=synthesis_batch,
     group_name="population",
-    code_version="1",
+    code_version="2",
     kinds={"html"},
     automation_condition=when_inputs_settle,
     check_specs=[
@@ -91,7 +91,7 @@ def _made(context: dg.AssetExecutionContext, home: HomeResource) -> "Made":
         place: {asset.noun: made for asset in assets if (made := current_generation(home.home, asset, place))}
         for place, assets in places.items()
     }
-    return Made(manifest=manifest, generations=found)
+    return Made(home=home.home, manifest=manifest, generations=found)
 
 
 def _lead(made: "Made") -> str:

@@ -8,9 +8,11 @@ import dagster as dg
 import pandas as pd
 
 from nanodefect_assets.defs.check_results import NOT_APPLICABLE, CheckResult, latest_results
+from nanodefect_assets.defs.hrtem.networks import SEGMENTER
 from nanodefect_assets.defs.partitions import sample_key
 from nanodefect_assets.domain.keys import Place, aliquot_label
 from nanodefect_assets.domain.manifest import Condition, Manifest
+from nanodefect_assets.domain.model_card import model_facts
 from nanodefect_assets.domain.schemas import (
     MASK_SCORES,
     MASKS,
@@ -27,6 +29,8 @@ from nanodefect_assets.plots.page import PagePicture, PageSection, PageTable
 from nanodefect_assets.plots.png import figure_png
 from nanodefect_assets.plots.sizes import plot_size_histogram
 from nanodefect_assets.stores.generations import StoredGeneration
+from nanodefect_assets.stores.home import Home
+from nanodefect_assets.stores.registry import SHIPPED, model_version, shipped_model
 
 _MOST_IMAGES = 8
 _MOST_REFUSED = 200
@@ -39,6 +43,7 @@ _QUIET = (NOT_APPLICABLE, "passed")
 class Made:
     """What there is of a batch: its manifest in force, and by place the generation of each asset's noun."""
 
+    home: Home
     manifest: Manifest
     generations: Mapping[Place, Mapping[str, StoredGeneration]]
 
@@ -54,7 +59,7 @@ def batch_sections(made: Made, instance: dg.DagsterInstance) -> list[PageSection
         *(_sample(place, generations) for place, generations in made.samples()),
         _sizes(made),
         _atoms(made),
-        _segmenters(made),
+        *_segmenters(made),
         _checks(made, instance),
         _refused(made),
     ]
@@ -96,7 +101,7 @@ def _sample(place: Place, generations: Mapping[str, StoredGeneration]) -> PageSe
         rows = particles.rows(PARTICLES)
         facts["particles"] = f"{len(rows)}, of them {int(rows['touches_edge'].sum())} at an edge"
     if scores := generations.get("mask_scores"):
-        facts["masks against expert labels"] = _agreement(scores.rows(MASK_SCORES))
+        facts["masks against labels"] = _agreement(scores.rows(MASK_SCORES))
     if series := generations.get("tilt_series"):
         rows = series.rows(TILT_SERIES)
         facts["tilt series"] = "; ".join(f"{row.n_tilts} tilts" for row in rows.itertuples())
@@ -188,17 +193,25 @@ def _atoms(made: Made) -> PageSection | None:
     return PageSection(heading="Atoms", tables=(PageTable(header=header, rows=tuple(rows)),))
 
 
-def _segmenters(made: Made) -> PageSection | None:
-    """Say what found the particles."""
+def _segmenters(made: Made) -> list[PageSection]:
+    """Say what found the particles, with the card of each model."""
     parts = [found.rows(MASKS) for _, of_sample in made.samples() if (found := of_sample.get("segmentation"))]
     masks = pd.concat(parts) if parts else pd.DataFrame()
     if masks.empty:
-        return None
+        return []
     keys = ["segmenter_name", "segmenter_version", "mlflow_run_id"]
     counted = masks.groupby(keys, dropna=False, sort=True).size()
     rows = tuple((*("" if pd.isna(part) else str(part) for part in key), str(n)) for key, n in counted.items())
     table = PageTable(header=("segmenter", "version", "MLflow run", "micrographs"), rows=rows)
-    return PageSection(heading="What found the particles", tables=(table,))
+    versions = sorted(set(masks["segmenter_version"][masks["segmenter_name"] == SEGMENTER]))
+    cards = [PageSection(heading=f"Segmenter {version}", facts=_card(made.home, str(version))) for version in versions]
+    return [PageSection(heading="What found the particles", tables=(table,)), *cards]
+
+
+def _card(home: Home, version: str) -> dict[str, str]:
+    """Return what is known of a version of the segmenter."""
+    model = shipped_model(SEGMENTER) if version == SHIPPED else model_version(home, SEGMENTER, version)
+    return {} if model is None else model_facts(model.record, version)
 
 
 def _checks(made: Made, instance: dg.DagsterInstance) -> PageSection:
