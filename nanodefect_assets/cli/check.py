@@ -74,7 +74,7 @@ def _n_overlaps(tiles: Sequence[PlannedFile]) -> int:
     for size_nm in {file.agreed.acquisition.pixel_size_nm for file in tiles} - {None}:
         equal = [file for file in tiles if file.agreed.acquisition.pixel_size_nm == size_nm]
         centres = [(place.x_nm, place.y_nm) for file in equal if (place := file.map_place) is not None]
-        shapes = np.array([(file.facts.shape[0] - file.facts.data_bar_rows, file.facts.shape[1]) for file in equal])
+        shapes = np.array([file.facts.shape for file in equal])
         n_pairs += len(find_overlaps(corners_px(np.array(centres), shapes, size_nm or 1.0), shapes, OverlapParams()))
     return n_pairs
 

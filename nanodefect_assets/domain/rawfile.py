@@ -33,7 +33,8 @@ class RawFacts:
     length_unit : str or None
         Unit of the coordinates.
     data_bar_rows : int
-        Rows at the bottom of the image that a scanning microscope wrote its data bar into.
+        Rows at the bottom of the file's image that a scanning microscope wrote its data bar into; readers leave them
+        out, and `shape` does not count them.
     notes : tuple of str
         What a person might want to know, such as where the angles came from.
     """

@@ -64,8 +64,7 @@ def place_tile(
         if acquisition.stage_x_nm is not None and not is_overridden:
             raise _grid_not_needed(acquisition)
         n_rows, n_cols = facts.shape
-        scanned = (n_rows - facts.data_bar_rows, n_cols)
-        place = place_in_grid(path, scanned, acquisition, entry.grid, entry.map_name)
+        place = place_in_grid(path, (n_rows, n_cols), acquisition, entry.grid, entry.map_name)
         return Placed(acquisition=acquisition, place=place)
     source: PositionSource = "file"
     if stated is not None:

@@ -13,11 +13,11 @@ from nanodefect_assets.domain.tile_position import StatedPosition, place_tile
 HERE = {"stage_x_nm": 5000.0, "stage_y_nm": -2000.0}
 
 
-def place(path="a.tif", *, stated=None, found=None, shape=(90, 140), data_bar_rows=0, **given):
+def place(path="a.tif", *, stated=None, found=None, shape=(90, 140), **given):
     entry = FileEntry.model_validate({"path": "*.tif", "modality": "sem", **given})
     acquisition = Acquisition.model_validate({"pixel_size_nm": 2.0, **(found or {})})
     kind = "image" if len(shape) == 2 else "image_stack"
-    facts = RawFacts(format="TIFF", kind=kind, shape=shape, dtype="uint8", data_bar_rows=data_bar_rows)
+    facts = RawFacts(format="TIFF", kind=kind, shape=shape, dtype="uint8")
     return place_tile(path, entry, facts, acquisition, stated)
 
 
@@ -75,7 +75,7 @@ def test_a_table_against_the_metadata_needs_a_reason():
 
 
 def test_names_of_maps_give_row_and_column():
-    placed = place("m/Tile_002-003-000000_0-000.s0001_e00.tif", grid={"overlap": 0.1}, data_bar_rows=10)
+    placed = place("m/Tile_002-003-000000_0-000.s0001_e00.tif", grid={"overlap": 0.1}, shape=(80, 140))
 
     assert (placed.place.x_nm, placed.place.y_nm) == pytest.approx((3 * 140 * 2 * 0.9, 2 * 80 * 2 * 0.9))
     assert placed.place.source == "grid"

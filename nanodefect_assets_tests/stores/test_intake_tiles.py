@@ -11,6 +11,7 @@ from nanodefect_assets.stores.intake import accept_batch
 from nanodefect_assets.stores.intake_plan import plan_batch
 from nanodefect_assets.stores.landing import survey
 from nanodefect_assets.stores.new_batch import draft_batch_yaml
+from nanodefect_assets.stores.raw.read import probe_file, read_frames
 
 HEAD = "file,x_um,y_um\n"
 ROWS = "a.tif,1000,500\nb.tif,1000.036,500\nc.tif,1000,500.024\n"
@@ -211,6 +212,19 @@ def test_a_data_bar_is_no_overlap(home, folder, rng, capsys):
     check_folder(home, folder)
 
     assert "2 of 2 images have a position, 0 pairs overlap" in capsys.readouterr().out
+
+
+def test_a_data_bar_is_left_out_of_the_image(folder, rng):
+    image = rng.integers(0, 255, (40, 24)).astype("uint8")
+    tifffile.imwrite(folder / "a.tif", image, extratags=fei(1e-3, 0.0, "[Image]\r\nResolutionY=30\r\n"))
+    (seen,) = read_frames(folder / "a.tif")
+
+    np.testing.assert_array_equal(seen, image[:30])
+    facts = probe_file(folder / "a.tif")
+    assert facts.shape == (30, 24)
+    assert any("10 rows of a data bar" in note for note in facts.notes)
+    (upside_down,) = read_frames(folder / "a.tif", row_order="bottom")
+    np.testing.assert_array_equal(upside_down, image[:30][::-1])
 
 
 def test_a_draft_finds_the_table(folder):

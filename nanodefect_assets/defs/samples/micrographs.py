@@ -46,7 +46,7 @@ class _Frame:
     deps=[["samples", "manifest"]],
     partitions_def=sample,
     group_name="samples",
-    code_version="2",
+    code_version="3",
     kinds={"zarr", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[items_check("samples", "micrographs")],

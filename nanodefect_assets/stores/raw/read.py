@@ -59,7 +59,7 @@ def probe_file(path: Path, modality: FileModality | None = None, *, row_order: R
     with refusing_damage(path), ExitStack() as stack:
         facts = _open(path, stack).facts
         _check_modality(facts, modality)
-    return _ordered(facts, row_order)
+    return _ordered(_scanned(facts), row_order)
 
 
 def read_frames(
@@ -67,6 +67,7 @@ def read_frames(
 ) -> Iterator[np.ndarray]:
     """Yield the frames of a file, each of shape (row, col), one at a time, row 0 at the top of the image as seen.
 
+    The data bar that a scanning microscope writes under its image is no image, and is left out.
     The type of the pixels is that of the file, in native byte order. A blank image, or a blank frame of a tilt series,
     is refused; frames of a stack are micrographs of their own, for the caller to check with `check_not_blank`.
     Parameters are those of `probe_file`.
@@ -77,9 +78,10 @@ def read_frames(
             _check_modality(opened.facts, modality)
         order = row_order or opened.facts.acquisition.row_order
         is_upside_down = (order == "bottom") != opened.turns_rows
-        for index, frame in enumerate(guarded(opened.frames, path)):
+        for index, whole in enumerate(guarded(opened.frames, path)):
+            frame = whole[: len(whole) - opened.facts.data_bar_rows]
             if opened.facts.kind != "image_stack":
-                check_not_blank(frame[: len(frame) - opened.facts.data_bar_rows], _name(path, opened.facts, index))
+                check_not_blank(frame, _name(path, opened.facts, index))
             yield np.ascontiguousarray(frame[::-1]) if is_upside_down else frame
 
 
@@ -155,6 +157,15 @@ def _check_modality(facts: RawFacts, modality: str | None) -> None:
             got=f"a single image of shape {facts.shape}",
             advice="Drop the whole stack, or state the modality of this image.",
         )
+
+
+def _scanned(facts: RawFacts) -> RawFacts:
+    """Return what is said of a file, of the image alone where there is a data bar."""
+    if not facts.data_bar_rows:
+        return facts
+    *axes, n_rows, n_cols = facts.shape
+    said = f"{facts.data_bar_rows} rows of a data bar at the bottom are left out"
+    return replace(facts, shape=(*axes, n_rows - facts.data_bar_rows, n_cols), notes=(*facts.notes, said))
 
 
 def _ordered(facts: RawFacts, row_order: RowOrder | None) -> RawFacts:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.raw.read import probe_file, read_frames
@@ -128,7 +129,9 @@ def test_zipped_files_of_scanning_microscopes_and_cameras(name, native_formats, 
         path.write_bytes(zipped.read(name))
     facts = probe_file(path)
 
-    assert (facts.shape, facts.data_bar_rows) == (shape, bar_rows)
+    with tifffile.TiffFile(path) as file:
+        assert file.pages.first.shape == shape
+    assert (facts.shape, facts.data_bar_rows) == ((shape[0] - bar_rows, shape[1]), bar_rows)
     assert facts.acquisition.pixel_size_nm == (None if pixel_size_nm is None else pytest.approx(pixel_size_nm))
     assert facts.acquisition.voltage_kv == voltage_kv
     if "Ebeam" in name:
