@@ -45,6 +45,7 @@ def folder(home):
     return folder
 
 
+@pytest.mark.slow
 def test_a_good_series_becomes_a_volume_and_bad_ones_are_set_aside(home, folder, ingest):
     done = ingest(home, folder)
 

@@ -47,6 +47,7 @@ def drop(home, rng, *, shift_rms_px=0.0):
     return folder
 
 
+@pytest.mark.slow
 def test_a_tilt_series_becomes_atoms_with_their_uncertainty(home, rng, ingest):
     done = ingest(home, drop(home, rng))
 

@@ -42,6 +42,7 @@ def test_planted_atoms_are_traced(rng, params):
     assert np.sqrt(np.mean(misses**2)) < 0.1
 
 
+@pytest.mark.slow
 def test_fits_beat_parabolas_where_neighbours_overlap(rng):
     truth = grid(rng)
     volume = volume_of(truth, np.ones(27), rng, noise=0.0, sigma_angstrom=0.8)
