@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import ZIP_DEFLATED
 
 import numpy as np
 from pydantic import ValidationError
@@ -62,7 +63,7 @@ def write_estimator(folder: Path, record: ModelRecord, estimator: Any) -> ModelR
     """
     from skops.io import dumps, get_untrusted_types
 
-    content = dumps(estimator)
+    content = dumps(estimator, compression=ZIP_DEFLATED)
     if untrusted := sorted(set(get_untrusted_types(data=content)) - set(TRUSTED_TYPES)):
         raise ValueError(f"Expected an estimator of trusted types only. Got {', '.join(untrusted)}.")
     return _write(folder, record, "skops", content)
