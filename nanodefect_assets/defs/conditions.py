@@ -20,7 +20,7 @@ when_inputs_pass = (
 
 
 def when_inputs_or_models_pass(*models: Sequence[str]) -> dg.AutomationCondition:
-    """Return the condition for an asset of one sample that also uses models that are of no sample.
+    """Return the condition for an asset of one sample that also uses models of no sample, or of a whole batch.
 
     Made again also when a model was. One that was never made is one that ships with the package, and does not hold the
     sample back. A change of a model reaches only samples that exist: of the others, the inputs are missing.

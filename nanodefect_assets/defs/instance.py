@@ -47,10 +47,26 @@ def prepare_instance(home: Home) -> None:
     os.environ["NANODEFECT_HOME"] = str(home.root)
 
 
+_SHIPPED = (dg.AssetKey(["hrtem", "champion_segmenter"]), dg.AssetKey(["hrtem", "fault_classifier"]))
+"""Assets of models of which one comes with the package."""
+
+
 def open_instance(home: Home) -> dg.DagsterInstance:
     """Open the Dagster instance of a home; of several processes that open a new one, one makes its databases."""
     prepare_instance(home)
     with locked(home.dagster / ".create.lock"):
         instance = dg.DagsterInstance.get()
         _ = instance.run_storage, instance.event_log_storage, instance.schedule_storage
+        _announce_shipped(instance)
     return instance
+
+
+def _announce_shipped(instance: dg.DagsterInstance) -> None:
+    """Let Dagster know of the models that come with the package; it would warn that what uses them may fail."""
+    for key in _SHIPPED:
+        if instance.get_latest_materialization_event(key) is None:
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(
+                    key, description="The model that comes with the package.", metadata={"model_version": "shipped"}
+                )
+            )

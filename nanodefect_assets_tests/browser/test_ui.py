@@ -139,11 +139,18 @@ def width_of_preview(page):
         ("population", ["size_distribution", "warehouse"]),
     ],
 )
-def test_the_graph_shows_the_assets_of_each_group(page, group, nouns):
-    page.goto(f"/locations/nanodefect_assets/asset-groups/{group}")
+def test_the_list_of_each_group_has_its_assets(page, group, nouns):
+    page.goto(f"/locations/nanodefect_assets/asset-groups/{group}/list")
 
     for noun in nouns:
-        shown(page, noun).wait_for()
+        page.locator(f'a[href*="/assets/{group}/{noun}"]').first.wait_for()
+
+
+@pytest.mark.parametrize("group", ["samples", "atoms"])
+def test_the_graph_of_a_group_is_drawn_with_its_checks(page, group):
+    """Only what lies in the window is drawn, and of a large group only its outline."""
+    page.goto(f"/locations/nanodefect_assets/asset-groups/{group}")
+
     shown(page, "Asset checks").wait_for()
 
 

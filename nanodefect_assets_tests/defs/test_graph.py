@@ -4,10 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from nanodefect_assets.cli.documents import asset_table, with_asset_table
 from nanodefect_assets.definitions import defs
+from nanodefect_assets.defs.instance import open_instance
+from nanodefect_assets.defs.partitions import sample
 from nanodefect_assets.stores.dictionary import data_dictionary_markdown
 
 ROOT = Path(__file__).parents[2]
@@ -121,9 +124,12 @@ HEAVY = (
 )
 
 
+def graph():
+    return defs.resolve_asset_graph()
+
+
 def nodes():
-    graph = defs.resolve_asset_graph()
-    return [graph.get(key) for key in graph.toposorted_asset_keys]
+    return [graph().get(key) for key in graph().toposorted_asset_keys]
 
 
 def test_graph_is_the_documented_one():
@@ -160,3 +166,20 @@ def test_code_location_loads_nothing_heavy():
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
     assert loaded == "[]"
+
+
+def test_what_no_sample_is_of_reaches_only_samples_that_exist():
+    """An update of such an input counts for the whole grid, of which most cells were never sampled."""
+    for node in nodes():
+        if node.partitions_def != sample or node.automation_condition is None:
+            continue
+        wide = {str(key) for key in node.parent_keys if graph().get(key).partitions_def != sample}
+        label = node.automation_condition.get_label()
+        assert not wide or "model in use" in label, f"{node.key} depends on {wide}"
+
+
+def test_models_that_ship_are_known_to_dagster_once(home):
+    for _ in range(2):
+        with open_instance(home) as instance:
+            events = instance.fetch_materializations(dg.AssetKey(["hrtem", "champion_segmenter"]), limit=9).records
+            assert [found.asset_materialization.metadata["model_version"].value for found in events] == ["shipped"]

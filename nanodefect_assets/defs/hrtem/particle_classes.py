@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from nanodefect_assets.defs.checks import declare_check, items_check, items_result
-from nanodefect_assets.defs.conditions import when_inputs_pass
+from nanodefect_assets.defs.conditions import when_inputs_or_models_pass
 from nanodefect_assets.defs.hrtem.faults import FAULT_CLASSIFIER, classifier_in_use, classify, rules_of
 from nanodefect_assets.defs.making import in_order, making, report, upstream
 from nanodefect_assets.defs.partitions import sample
@@ -31,7 +31,7 @@ _CLASSIFIER = AssetName(group="hrtem", noun="fault_classifier")
     group_name="hrtem",
     code_version="1",
     kinds={"sklearn", "parquet"},
-    automation_condition=when_inputs_pass,
+    automation_condition=when_inputs_or_models_pass(["hrtem", "fault_classifier"]),
     check_specs=[
         items_check("hrtem", "particle_classes"),
         declare_check(

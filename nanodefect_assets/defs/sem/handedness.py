@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from nanodefect_assets.defs.checks import declare_check
-from nanodefect_assets.defs.conditions import when_inputs_pass
+from nanodefect_assets.defs.conditions import when_inputs_or_models_pass
 from nanodefect_assets.defs.making import making, report, upstream
 from nanodefect_assets.defs.partitions import batch_of_sample, place_of, sample
 from nanodefect_assets.defs.resources import Compute, HomeResource
@@ -33,7 +33,7 @@ _N_SHOWN = 24
     group_name="sem",
     code_version="1",
     kinds={"pytorch", "parquet"},
-    automation_condition=when_inputs_pass,
+    automation_condition=when_inputs_or_models_pass(["sem", "handedness_model"]),
     check_specs=[
         declare_check(
             _ASSET,
