@@ -7,8 +7,10 @@ import tifffile
 
 from nanodefect_assets.defs.ingest import ingest_batch
 from nanodefect_assets.defs.instance import open_instance
+from nanodefect_assets.defs.jobs import TRAIN_HANDEDNESS
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.sem import studying
+from nanodefect_assets.defs.sem.handedness_model import HANDEDNESS_MODEL
 from nanodefect_assets.defs.sem.label_noise_study import label_noise_study
 from nanodefect_assets.defs.sem.sevens import sevens
 from nanodefect_assets.defs.tracking import Tracking
@@ -144,6 +146,17 @@ def test_each_particle_has_its_hand_and_leads_back_to_its_model(chiral):
 def test_what_is_not_chiral_passes_through_with_empty_tables(undisturbed):
     for table in ("sem_crops", "handedness", "handedness_fractions", "handedness_models"):
         assert rows(undisturbed, f"SELECT * FROM {table}") == []
+
+
+def test_a_batch_that_is_not_chiral_gets_no_model_even_where_one_is_asked_for(home_copy):
+    from nanodefect_assets.definitions import defs
+
+    with open_instance(home_copy) as instance:
+        job = defs.resolve_job_def(TRAIN_HANDEDNESS)
+        result = job.execute_in_process(instance=instance, partition_key="discs-01")
+    (made,) = result.asset_materializations_for_node("sem__handedness_model")
+    assert made.metadata["why"].value == "no chiral batch"
+    assert current_generation(home_copy, HANDEDNESS_MODEL, Place(batch="discs-01")) is None
 
 
 # Studies

@@ -91,6 +91,7 @@ def handedness_model(
     The method follows from what batch.yaml says; method and reason are recorded. A racemic batch has none. Mirror
     labels tell the majority from the minority; which hand the majority is, the anchors say.
     """
+    from nanodefect_assets.domain.keys import Place
     from nanodefect_assets.domain.schemas import HANDEDNESS_MODELS
     from nanodefect_assets.stores.corrections import manifest_in_force
     from nanodefect_assets.stores.generations import current_generation
@@ -100,6 +101,8 @@ def handedness_model(
     if batch is None or manifest is None:
         raise dg.Failure(f"Expected an accepted batch. Got {context.partition_key}, of which nothing was accepted.")
     chirality = manifest.chirality
+    if chirality is None and current_generation(home.home, HANDEDNESS_MODEL, Place(batch=batch)) is None:
+        return dg.MaterializeResult(metadata={"why": "no chiral batch"}, check_results=_results(None, ()))
     found = (current_generation(home.home, _CROPS, place) for place in manifest.cells())
     inputs = [made for made in found if made is not None] if chirality is not None else []
     maker = None
