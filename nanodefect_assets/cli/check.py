@@ -1,10 +1,10 @@
 """`nanodefect check`."""
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
 
+from nanodefect_assets.cli.check_maps import describe_maps
 from nanodefect_assets.domain.manifest import Manifest
 from nanodefect_assets.domain.manifest_changes import calibration_jumps, pixel_sizes
 from nanodefect_assets.stores.home import Home
@@ -26,7 +26,7 @@ def check_folder(home: Home, folder: Path) -> None:
         click.echo(f"  {aliquot}")
         for file in (file for file in plan.files if file.aliquot == aliquot):
             click.echo(f"    {file.path}: {_describe(file)}")
-    for line in _describe_maps(plan):
+    for line in describe_maps(folder, plan):
         click.echo(f"  {line}")
     for refused in plan.refused:
         click.echo(
@@ -53,30 +53,6 @@ def _describe(file: PlannedFile) -> str:
     if file.label_of is not None:
         said.append(f"labels of {file.label_of}")
     return ", ".join([*said, *file.facts.notes])
-
-
-def _describe_maps(plan: Plan) -> Iterable[str]:
-    """Say for each map how many tiles know their place and how many pairs of them overlap."""
-    for (aliquot, name), tiles in sorted(plan.maps().items()):
-        placed = [file for file in tiles if file.map_place is not None]
-        said = f"map {name} of {aliquot}: {len(placed)} of {len(tiles)} images have a position"
-        yield f"{said}, {_n_overlaps(placed)} pairs overlap"
-
-
-def _n_overlaps(tiles: Sequence[PlannedFile]) -> int:
-    """Count the pairs that overlap among tiles of equal pixel size."""
-    import numpy as np
-
-    from nanodefect_assets.science.imaging.overlaps import corners_px, find_overlaps
-    from nanodefect_assets.science.imaging.params import OverlapParams
-
-    n_pairs = 0
-    for size_nm in {file.agreed.acquisition.pixel_size_nm for file in tiles} - {None}:
-        equal = [file for file in tiles if file.agreed.acquisition.pixel_size_nm == size_nm]
-        centres = [(place.x_nm, place.y_nm) for file in equal if (place := file.map_place) is not None]
-        shapes = np.array([file.facts.shape for file in equal])
-        n_pairs += len(find_overlaps(corners_px(np.array(centres), shapes, size_nm or 1.0), shapes, OverlapParams()))
-    return n_pairs
 
 
 def _compare(before: Manifest, plan: Plan) -> None:

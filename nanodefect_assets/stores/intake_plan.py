@@ -9,6 +9,7 @@ from nanodefect_assets.domain.calibration import Agreed, agree
 from nanodefect_assets.domain.keys import aliquot_label
 from nanodefect_assets.domain.label_pairs import Micrographs
 from nanodefect_assets.domain.manifest import ManifestFile, MapPlace, RefusedFile
+from nanodefect_assets.domain.map_fit import MapTile, misfits
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
 from nanodefect_assets.domain.rawfile import RawFacts
@@ -149,6 +150,7 @@ def plan_batch(
             planned[file.path] = _plan_file(batch, file, names.declared[file.path])
         except Refusal as refusal:
             refusals[file.path] = refusal
+    planned = _without_misfits(planned, refusals)
     planned = _pair_labels(planned, names, refusals)
     sidecars = {sidecar for sidecar, owner in names.owner_of.items() if owner in planned}
     sidecars |= {table for table, owners in names.tables.items() if any(owner in planned for owner in owners)}
@@ -212,6 +214,23 @@ def _stated_tilts(batch: _Batch, entry: FileEntry) -> tuple[float, ...] | None:
     if entry.tilt_angles_file is None:
         return entry.tilt_angles_deg
     return read_tilt_angles(batch.sidecar(entry.tilt_angles_file), entry.tilt_angles_file)
+
+
+def _without_misfits(planned: Mapping[str, PlannedFile], refusals: dict[str, Refusal]) -> dict[str, PlannedFile]:
+    """Move tiles that cannot stand in one map together to `refusals`."""
+    maps: dict[tuple[str, str], dict[str, MapTile]] = {}
+    for path, file in planned.items():
+        if file.map_place is not None:
+            maps.setdefault((file.aliquot, file.map_place.name), {})[path] = MapTile(
+                place=file.map_place,
+                table=file.entry.positions,
+                knows_stage=file.facts.acquisition.stage_x_nm is not None,
+                shape=file.facts.shape,
+                pixel_size_nm=file.agreed.acquisition.pixel_size_nm,
+            )
+    found = {path: refusal for tiles in maps.values() for path, refusal in misfits(tiles).items()}
+    refusals |= found
+    return {path: file for path, file in planned.items() if path not in found}
 
 
 def _pair_labels(

@@ -182,6 +182,35 @@ def test_metadata_alone_are_enough(folder, rng):
     assert places(plan(folder, "path: fei.tif, modality: sem"))["fei.tif"] == pytest.approx((20000, 100000))
 
 
+def test_one_map_of_stage_metadata_and_of_a_table_is_refused_whole(home, folder, rng):
+    image = rng.integers(0, 255, (16, 24)).astype("uint8")
+    tifffile.imwrite(folder / "fei.tif", image, extratags=fei(1e-3, 5e-4))
+    tifffile.imwrite(folder / "alone.tif", image)
+    own = "path: fei.tif, modality: sem, map: te"
+    (folder / "batch.yaml").write_text(
+        batch(MAP + ", map: te", own, "path: alone.tif, modality: sem, pixel_size_nm: 2")
+    )
+    manifest = accept_batch(home, folder).manifest
+    refused = {file.path: file.reason for file in manifest.refused}
+
+    assert [file.path for file in manifest.files] == ["alone.tif"]
+    assert {reason for path, reason in refused.items() if path.endswith(".tif")} == {"two_position_systems"}
+    assert len(refused) == 5
+    assert len(places(plan(folder, MAP + ", map: te", own.replace("map: te", "map: other")))) == 4
+    tifffile.imwrite(folder / "m" / "a.tif", image, extratags=fei(1e-3, 5e-4))
+    assert len(places(plan(folder, MAP + ", map: te", own))) == 4
+
+
+def test_an_unequal_tile_of_a_grid_is_refused_and_the_rest_goes_on(folder, rng):
+    for at, shape in enumerate([(16, 24), (16, 24), (16, 20)]):
+        name = f"Tile_001-{at:03d}-000000_0-000.tif"
+        tifffile.imwrite(folder / name, rng.integers(0, 255, shape).astype("uint8"))
+    planned = plan(folder, "path: 'Tile_*.tif', modality: sem, pixel_size_nm: 2, grid: {overlap: 0.5}")
+
+    assert reasons(planned)["Tile_001-002-000000_0-000.tif"] == "grid_of_unequal_tiles"
+    assert len(places(planned)) == 2
+
+
 def test_entries_of_one_map_have_one_sense():
     first, second = (f"path: {name}.tif, modality: sem, map: te" for name in "ab")
     with pytest.raises(ValueError, match="one grid and stage"):
@@ -201,7 +230,28 @@ def test_a_check_says_how_many_tiles_have_a_place_and_overlap(home, folder, caps
     check_folder(home, folder)
 
     said = capsys.readouterr().out
-    assert "map te of end: 3 of 4 images have a position, 1 pairs overlap" in said
+    assert "map te of end: 3 of 4 images have a position\n" in said
+    assert "1 pairs overlap" in said
+
+
+@pytest.mark.parametrize(
+    ("stage", "expected"),
+    [
+        ("{}", "both tiles show the same in 6 of the 6 looked at"),
+        ("{y: down}", "With stage: {x: right, y: up} in batch.yaml, both tiles show the same in 6 of 6."),
+        ("{rotation_deg: 90}", "With stage: {x: right, y: up} in batch.yaml, both tiles show the same in 6 of 6."),
+    ],
+)
+def test_a_check_looks_whether_overlaps_show_the_same(stage, expected, home, folder, rng, capsys):
+    field, rows = rng.integers(0, 255, (200, 300)).astype("uint8"), ["file,x_nm,y_nm"]
+    for name, row, col in (("a", 0, 0), ("b", 0, 120), ("c", 80, 0), ("d", 80, 125)):
+        tifffile.imwrite(folder / "m" / f"{name}.tif", field[row : row + 110, col : col + 160])
+        rows.append(f"{name}.tif,{2 * col},{-2 * row}")
+    (folder / "m" / "tiles.csv").write_text("\n".join(rows))
+    (folder / "batch.yaml").write_text(batch(f"{MAP}, stage: {stage}"))
+    check_folder(home, folder)
+
+    assert expected in capsys.readouterr().out
 
 
 def test_a_data_bar_is_no_overlap(home, folder, rng, capsys):
@@ -211,7 +261,7 @@ def test_a_data_bar_is_no_overlap(home, folder, rng, capsys):
     (folder / "batch.yaml").write_text(batch("path: '?.tif', modality: sem, map: te"))
     check_folder(home, folder)
 
-    assert "2 of 2 images have a position, 0 pairs overlap" in capsys.readouterr().out
+    assert "2 of 2 images have a position\n    0 pairs overlap\n    WARNING" in capsys.readouterr().out
 
 
 def test_a_data_bar_is_left_out_of_the_image(folder, rng):

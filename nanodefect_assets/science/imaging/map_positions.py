@@ -9,16 +9,15 @@ References
    doi:10.1093/bioinformatics/btp184.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import splu
 
 from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
-from nanodefect_assets.science.imaging.overlaps import Overlaps, find_overlaps, refine_offset
+from nanodefect_assets.science.imaging.overlaps import Overlaps, Tiles, find_overlaps, refine_offset
 from nanodefect_assets.science.imaging.params import OverlapParams
 
 
@@ -44,9 +43,24 @@ class Located:
     residuals_px: Float[np.ndarray, " pair"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Alike:
+    """How many pairs of tiles overlap, at how many of them was looked, and in how many both show the same."""
+
+    n_pairs: int
+    n_looked_at: int
+    n_alike: int
+
+    @property
+    def share(self) -> float:
+        """Share of those that were looked at in which both tiles show the same; 0 if no pair overlaps."""
+        return self.n_alike / max(self.n_looked_at, 1)
+
+
 def locate_tiles(
-    tiles: Sequence[np.ndarray],
+    tiles: Tiles,
     corners_px: Float[np.ndarray, "tile 2"],
+    shapes: Int[np.ndarray, "tile 2"],
     params: OverlapParams,
     on_step: OnStep = ignore_progress,
 ) -> Located:
@@ -54,12 +68,13 @@ def locate_tiles(
 
     Parameters
     ----------
-    tiles : sequence of ndarray of shape (row, col)
-        The tiles; each is asked for once a pair, so that they may be read when they are.
+    tiles : Tiles
+        Arrays of shape (row, col); each is asked for once a pair.
     corners_px : ndarray of shape (tile, 2)
         Upper left corners ``(row, col)`` as the stage has them, in pixels.
+    shapes : ndarray of shape (tile, 2)
+        Shapes ``(row, col)``, so that no tile is read for its shape alone.
     """
-    shapes = np.array([tile.shape for tile in tiles]).reshape(-1, 2)
     overlaps = find_overlaps(corners_px, shapes, params)
     offsets, is_believed = overlaps.offsets_px.copy(), np.zeros(len(overlaps), dtype=bool)
     for at, (first, second) in enumerate(overlaps.pairs):
@@ -70,6 +85,32 @@ def locate_tiles(
     corners, is_used, residuals = solve_positions(corners_px, seen, is_believed, params)
     held = Overlaps(pairs=seen.pairs, offsets_px=corners[seen.pairs[:, 1]] - corners[seen.pairs[:, 0]])
     return Located(corners_px=corners, overlaps=held, is_used=is_used, residuals_px=residuals)
+
+
+def count_alike(
+    tiles: Tiles,
+    corners_px: Float[np.ndarray, "tile 2"],
+    shapes: Int[np.ndarray, "tile 2"],
+    params: OverlapParams,
+    *,
+    most: int,
+) -> Alike:
+    """Count, among some of the pairs that overlap by their places, those in which both tiles show the same.
+
+    Parameters
+    ----------
+    tiles, corners_px, shapes : Tiles, ndarray, ndarray
+        As for `locate_tiles`.
+    most : int
+        At so many pairs is looked, spread over the map.
+    """
+    overlaps = find_overlaps(corners_px, shapes, params)
+    chosen = np.unique(np.linspace(0, len(overlaps) - 1, min(most, len(overlaps))).round().astype(int))
+    n_alike = sum(
+        refine_offset(tiles[first], tiles[second], overlaps.offsets_px[at], params).is_believed
+        for at, (first, second) in zip(chosen, overlaps.pairs[chosen], strict=True)
+    )
+    return Alike(n_pairs=len(overlaps), n_looked_at=len(chosen), n_alike=n_alike)
 
 
 def solve_positions(

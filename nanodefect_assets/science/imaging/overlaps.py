@@ -10,6 +10,7 @@ References
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -30,6 +31,12 @@ _STANDARD_ERRORS = 6
 many shifts."""
 _ERRORS_OF_TEXTURE = 4
 """The same where neighbouring pixels go together, as in carbon out of focus: of fewer shifts that differ."""
+
+
+class Tiles(Protocol):
+    """Images by their number, read when they are asked for: a map may have more than memory holds."""
+
+    def __getitem__(self, at: int, /) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, kw_only=True)

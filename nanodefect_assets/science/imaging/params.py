@@ -55,6 +55,12 @@ class DuplicateParams(BaseModel):
     min_covered: float = Field(
         default=0.5, ge=0, lt=1, description="Share of an object that the one of the other tile must cover."
     )
+    min_joined: float = Field(
+        default=0.25,
+        ge=0,
+        lt=1,
+        description="Share covered from which on two objects are of one cluster, though neither stands for the other.",
+    )
 
 
 class InstanceParams(BaseModel):

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,8 @@ def visible(planted):
 def test_every_particle_is_counted_once_where_the_stage_is_off(planted_map, rng):
     planted = planted_map(rng, jitter_px=2)
     stage = planted.corners + rng.uniform(-6, 6, planted.corners.shape)
-    located = locate_tiles(planted.tiles, stage, OverlapParams(min_overlap_px=8, max_shift_px=16, stage_error_px=6))
+    params = OverlapParams(min_overlap_px=8, max_shift_px=16, stage_error_px=6)
+    located = locate_tiles(planted.tiles, stage, np.array([tile.shape for tile in planted.tiles]), params)
     once = counted(planted, find_duplicates(planted.labels, located.overlaps, PARAMS))
 
     assert sorted(once) == sorted(visible(planted))
@@ -101,12 +104,21 @@ def test_a_sliver_pushed_out_on_the_other_side_goes_too():
     assert find_duplicates(*two(first, second, 40), PARAMS) == {(1, 1): (0, 4)}
 
 
-def test_the_one_far_from_the_border_is_kept_even_if_it_is_drawn_smaller():
+def test_one_that_the_border_cuts_is_not_kept_even_if_it_is_drawn_larger():
     first, second = blank(), blank()
     first[10:20, 49:60] = 1
     second[11:19, 10:19] = 1
 
     assert find_duplicates(*two(first, second, 40), PARAMS) == {(0, 1): (1, 1)}
+
+
+@pytest.mark.parametrize(("col", "kept"), [(44, 0), (50, 1)])
+def test_of_two_whole_ones_the_one_nearer_to_its_tiles_centre_is_kept(col, kept):
+    first, second = blank(), blank()
+    first[15:21, col : col + 6] = 1
+    second[15:21, col - 40 : col - 34] = 1
+
+    assert find_duplicates(*two(first, second, 40), PARAMS) == {(1 - kept, 1): (kept, 1)}
 
 
 def test_neighbours_are_not_taken_for_one_another():
@@ -116,13 +128,37 @@ def test_neighbours_are_not_taken_for_one_another():
     assert find_duplicates(*two(first, second, 40), PARAMS) == {}
 
 
-def test_a_pair_that_one_tile_parts_and_the_other_does_not_is_counted_in_one_tile():
-    first, second = blank(), blank()
-    first[10:20, 42:50], first[10:20, 50:59] = 1, 2
-    second[10:20, 2:19] = 1
-    duplicates = find_duplicates(*two(first, second, 40), PARAMS)
+def counted_area(labels, duplicates, corners, shape):
+    """Return how often each pixel of the map is counted."""
+    counts = np.zeros(shape, dtype=int)
+    for tile, (image, (row, col)) in enumerate(zip(labels, corners, strict=True)):
+        left_out = [label for at, label in duplicates if at == tile]
+        counts[row : row + image.shape[0], col : col + image.shape[1]] += (image > 0) & ~np.isin(image, left_out)
+    return counts
 
-    assert set(duplicates) == {(1, 1)} or set(duplicates) == {(0, 1), (0, 2)}
+
+def cluster_in_two_tiles(cols, parted, overlap):
+    """Draw a row of touching particles between `cols` in two tiles; `parted` says for each tile which it parts."""
+    labels, corners = [blank(), blank()], [(0, 0), (0, 60 - overlap)]
+    field = np.zeros((40, 120 - overlap), dtype=bool)
+    field[15:25, cols[0] : cols[-1]] = True
+    for image, (_, left), cuts in zip(labels, corners, parted, strict=True):
+        ends = [cols[0], *(cols[at] for at in cuts), cols[-1]]
+        for start, stop in pairwise(ends):
+            if stop > max(left, start) and start < left + 60:
+                image[15:25, max(start - left, 0) : min(stop - left, 60)] = image.max() + 1
+    return labels, corners, field
+
+
+@pytest.mark.parametrize("shift", range(-9, 8, 4))
+@pytest.mark.parametrize("parted", [([1], []), ([], [1]), ([1, 2], [2]), ([2], [1, 2]), ([1], [2]), ([1, 2], [])])
+def test_a_cluster_that_tiles_part_differently_is_counted_once(parted, shift):
+    """Every point of three touching particles is counted once, whichever tile parts which, wherever they lie."""
+    labels, corners, field = cluster_in_two_tiles([41 + shift, 48 + shift, 54 + shift, 60 + shift], parted, 30)
+    overlaps = Overlaps(pairs=np.array([[0, 1]]), offsets_px=np.array([[0.0, 30.0]]))
+    counts = counted_area(labels, find_duplicates(labels, overlaps, PARAMS), corners, field.shape)
+
+    np.testing.assert_array_equal(counts, field)
 
 
 def test_the_corner_of_four_tiles_is_counted_once():
