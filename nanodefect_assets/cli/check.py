@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from nanodefect_assets.cli.check_maps import describe_maps
+from nanodefect_assets.cli.refused import describe_refused
 from nanodefect_assets.domain.manifest import Manifest
 from nanodefect_assets.domain.manifest_changes import calibration_jumps, pixel_sizes
 from nanodefect_assets.stores.home import Home
@@ -21,17 +22,16 @@ def check_folder(home: Home, folder: Path) -> None:
 
     spec, _ = read_batch_yaml(folder / "batch.yaml")
     plan = plan_batch(folder, spec, survey(folder))
-    click.echo(f"Batch {spec.batch}: {len(plan.files)} files would be accepted, {len(plan.refused)} refused")
+    n_files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
+    click.echo(f"Batch {spec.batch}: {n_files} would be accepted, {len(plan.refused)} refused")
     for aliquot in sorted({file.aliquot for file in plan.files}):
         click.echo(f"  {aliquot}")
         for file in (file for file in plan.files if file.aliquot == aliquot):
             click.echo(f"    {file.path}: {_describe(file)}")
     for line in describe_maps(folder, plan):
         click.echo(f"  {line}")
-    for refused in plan.refused:
-        click.echo(
-            f"  REFUSED {refused.path}: expected {refused.expected}, got {refused.got}. {refused.advice}".rstrip()
-        )
+    for line in describe_refused(plan.refused, _if_declared(folder, plan)):
+        click.echo(f"  {line}")
     before = current_manifest(home, spec.batch)
     if before is not None:
         _compare(before, plan)
@@ -39,6 +39,16 @@ def check_folder(home: Home, folder: Path) -> None:
             click.echo(f"  {len(corrections)} corrections of {spec.batch} would go on to hold")
     if not plan.files:
         raise click.ClickException("Nothing of this batch would be accepted.")
+
+
+def _if_declared(folder: Path, plan: Plan) -> dict[str, str]:
+    """Say of files that batch.yaml does not name why they could not be taken in even then."""
+    from nanodefect_assets.stores.new_batch import why_left_out
+
+    undeclared = [file.path for file in plan.refused if file.reason == "not_declared"]
+    return {
+        path: f"even with one it would be refused: {why}" for path in undeclared if (why := why_left_out(folder, path))
+    }
 
 
 def _describe(file: PlannedFile) -> str:

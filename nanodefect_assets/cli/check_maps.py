@@ -22,14 +22,19 @@ _FEW = 0.8
 
 
 def describe_maps(folder: Path, plan: Plan) -> Iterator[str]:
-    """Say of each map how many tiles know their place, how many pairs overlap, and whether they show the same there."""
+    """Say of each map how many tiles know their place, how many pairs overlap, and whether they show the same there.
+
+    A single image that knows its stage position is no map, unless batch.yaml says so.
+    """
     for (aliquot, name), tiles in sorted(plan.maps().items()):
         placed = [file for file in tiles if file.map_place is not None]
+        if len(placed) < 2 and not any(file.entry.map or file.entry.grid or file.entry.positions for file in tiles):
+            continue
         yield f"map {name} of {aliquot}: {len(placed)} of {len(tiles)} images have a position"
         try:
             yield from (f"  {said}" for said in _overlaps(folder, placed))
         except Refusal as refusal:  # A tile whose pixels are damaged: the others are not to blame.
-            yield f"  WARNING overlaps could not be looked at: {refusal}"
+            yield f"  whether overlaps show the same could not be seen: {refusal}"
 
 
 def _overlaps(folder: Path, placed: Sequence[PlannedFile]) -> Iterator[str]:
@@ -44,7 +49,8 @@ def _overlaps(folder: Path, placed: Sequence[PlannedFile]) -> Iterator[str]:
         yield f"{len(tiles)} of them have {size_nm:.6g} nm/px; only these are compared"
     found = _look(folder, tiles, [_declared(file) for file in tiles], size_nm)
     looked = f"both tiles show the same in {found.n_alike} of the {found.n_looked_at} looked at"
-    yield f"{found.n_pairs} pairs overlap" + (f"; {looked}" if found.n_pairs else "")
+    pairs = "1 pair overlaps" if found.n_pairs == 1 else f"{found.n_pairs} pairs overlap"
+    yield pairs + (f"; {looked}" if found.n_pairs else "")
     if len(tiles) > 1 and found.n_alike <= _FEW * found.n_looked_at:
         yield from _doubts(folder, tiles, size_nm, found)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nanodefect_assets.cli.query import print_rows
+from nanodefect_assets.cli.refused import describe_refused
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.warehouse import run_query
@@ -73,8 +74,8 @@ def _say_what_came(home: Home, batch: str, n_made: int) -> None:
     say(f"{batch} {manifest.revision}: {len(manifest.files)} files accepted, {made}")
     for jump in _jumps(home, manifest):
         say(f"  WARNING {jump}. If that is not meant, mend batch.yaml, or: nanodefect correct calibration")
-    for file in manifest.refused:
-        say(f"  refused {file.path}: expected {file.expected}, got {file.got}. {file.advice}")
+    for line in describe_refused(manifest.refused):
+        say(f"  {line}")
 
 
 def _jumps(home: Home, manifest: "Manifest") -> tuple[str, ...]:

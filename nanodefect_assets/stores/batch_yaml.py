@@ -25,6 +25,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = {"", "~", "null", "Null", "NULL"}
 _PARTS: dict[str, type[BaseModel]] = {"files": FileEntry, "aliquots": AliquotEntry, "chirality": ChiralityEntry}
 _ADVICE = "Mend batch.yaml and copy it again; `nanodefect new-batch` writes a commented one."
+_NONE_ADVICE = "`nanodefect new-batch` looks at the files and writes a commented one."
 _QUOTE = "put quotes around text that starts with & * or !, such as '*.tif'"
 
 Sheet = TypeVar("Sheet", bound=BaseModel)
@@ -71,7 +72,7 @@ def read_sheet(path: Path, model: type[Sheet]) -> Sheet:
         return _parse(_text_of(_read_bytes(path)), model)[0]
     except Refusal as refusal:
         advice = "Mend the file and copy it again; the README shows one."
-        expected = "a file that follows its schema"
+        expected = "fields that can be understood"
         raise Refusal("bad_sheet", expected=expected, got=refusal.got, file=path.name, advice=advice) from refusal
 
 
@@ -95,7 +96,7 @@ def _refusal(problems: list[str]) -> Refusal:
     count = "one error" if len(problems) == 1 else f"{len(problems)} errors"
     return Refusal(
         "bad_batch_yaml",
-        expected="a batch.yaml that follows its schema",
+        expected="fields that can be understood",
         got=f"{count}:\n  " + "\n  ".join(shown),
         file=BATCH_YAML,
         advice=_ADVICE,
@@ -115,7 +116,7 @@ def _read_bytes(path: Path) -> bytes:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
         expected = "a batch.yaml in the batch's folder"
-        raise Refusal("no_batch_yaml", expected=expected, got="none", advice=_ADVICE) from error
+        raise Refusal("no_batch_yaml", expected=expected, got="none", advice=_NONE_ADVICE) from error
     except OSError as error:
         got = error.strerror or "an error of the file system"
         raise Refusal("no_batch_yaml", expected="a batch.yaml that can be read", got=got, file=BATCH_YAML) from error

@@ -17,7 +17,7 @@ from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.intake_names import SIDECAR_ENDINGS, is_considered, unsafe_names
 from nanodefect_assets.stores.intake_positions import named_files
-from nanodefect_assets.stores.landing import BATCH_YAML, LandedFile, survey
+from nanodefect_assets.stores.landing import BATCH_YAML, survey
 from nanodefect_assets.stores.probing import TABLE_ENDINGS, Probe, check_readable, probe_entry
 
 _COORDINATES = (".xyz", ".extxyz", ".cif")
@@ -27,6 +27,7 @@ _HINTS: tuple[tuple[str, FileModality], ...] = (("sem", "sem"), ("stem", "hrstem
 _SEM_MAKERS = ("zeiss", "helios", "quanta")
 
 _MOST_SIZES_NAMED = 6
+_MOST_SAID_ALONE = 2
 
 _HEAD = """\
 # What lies in this folder. Copy this file last: the batch is taken in when it is there and nothing changes any more.
@@ -60,6 +61,7 @@ class _Guess:
     aliquot: str | None
     has_calibration: bool
     positions: str | None = None
+    label_of: str | None = None
 
 
 _COORDINATE_ENDINGS = (".xyz", ".extxyz", ".cif")
@@ -104,7 +106,7 @@ def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = p
         path = PurePosixPath(file.path)
         groups.setdefault((str(path.parent), path.suffix), []).append(file)
     entries = [line for place, group in sorted(groups.items()) for line in _entries(*place, group)]
-    comments = [line for path, why in troubles for line in _left_out(path, why)]
+    comments = list(_comments(troubles))
     return _HEAD.format(batch=json.dumps(key)) + "\n".join([*entries, *comments]) + "\n"
 
 
@@ -116,12 +118,24 @@ def _with_aliquots(files: list[_File]) -> list[_File]:
             of_stem.setdefault(PurePosixPath(file.path).stem, set()).add(file.guess.aliquot)
 
     def mended(file: _File) -> _File:
+        file = _with_only_image(file, files)
         found = of_stem.get(label_stem(file.path), set())
         if file.guess.modality != "labels" or file.guess.aliquot is not None or len(found) != 1:
             return file
         return replace(file, guess=replace(file.guess, aliquot=next(iter(found))))
 
     return [mended(file) for file in files]
+
+
+def _with_only_image(file: _File, files: Sequence[_File]) -> _File:
+    """Give a file that is called just ``label`` the image beside it, if there is only one."""
+    folder = PurePosixPath(file.path).parent
+    images = [other for other in files if other.guess.modality in MODALITIES]
+    beside = [image for image in images if PurePosixPath(image.path).parent == folder]
+    if file.guess.modality != "labels" or not _is_called_label(file.path) or len(beside) != 1:
+        return file
+    guess = replace(file.guess, label_of=beside[0].path, aliquot=beside[0].guess.aliquot)
+    return replace(file, guess=guess)
 
 
 def _with_positions(
@@ -143,6 +157,19 @@ def _with_positions(
 def _can_be_mended(path: str) -> bool:
     """Whether a file that was left out may only lack what a person can say of it."""
     return PurePosixPath(path).suffix.lower() in (*_COORDINATE_ENDINGS, *TABLE_ENDINGS)
+
+
+def _comments(troubles: Sequence[tuple[str, str]]) -> Iterable[str]:
+    """Return the lines about what is left out; a reason that many files share is said once."""
+    of_reason: dict[str, list[str]] = {}
+    for path, why in troubles:
+        of_reason.setdefault(why, []).append(path)
+    for why, paths in of_reason.items():
+        if len(paths) > _MOST_SAID_ALONE and not any(map(_can_be_mended, paths)):
+            yield f"  # left out: {len(paths)} files ({why}):"
+            yield from (f"  #   {path}" for path in paths)
+        else:
+            yield from (line for path in paths for line in _left_out(path, why))
 
 
 def _left_out(path: str, why: str) -> list[str]:
@@ -194,16 +221,33 @@ def _look(folder: Path, probe: Probe) -> tuple[list[_File], list[tuple[str, str]
         if file.path in unsafe or file.path.lower().endswith(SIDECAR_ENDINGS):
             continue
         try:
-            files.append(_describe(folder, file, stems, probe))
+            files.append(_describe(folder, file.path, stems, probe))
         except Refusal as refusal:
-            troubles.append((file.path, f"expected {refusal.expected}, got {refusal.got}".replace("\n", " ")))
+            troubles.append((file.path, _why(refusal)))
     return files, troubles
 
 
-def _describe(folder: Path, file: LandedFile, stems: Counter[str], probe: Probe) -> _File:
-    modality = _modality_of_name(file.path, stems)
-    check_readable(folder / file.path)
-    facts = probe(folder / file.path, FileEntry(path=escape(file.path), modality=modality))
+def why_left_out(folder: Path, path: str, *, probe: Probe = probe_entry) -> str | None:
+    """Return why a draft would leave out a file of `folder`; None if it would not."""
+    if path.lower().endswith(SIDECAR_ENDINGS):
+        return "there would have to be an image of this name, which it goes with"
+    try:
+        _describe(folder, path, Counter(), probe)
+    except Refusal as refusal:
+        return _why(refusal)
+    return None
+
+
+def _why(refusal: Refusal) -> str:
+    if refusal.reason == "unknown_format":
+        return "in no format of images or coordinates that is known"
+    return f"expected {refusal.expected}, got {refusal.got}".replace("\n", " ")
+
+
+def _describe(folder: Path, path: str, stems: Counter[str], probe: Probe) -> _File:
+    modality = _modality_of_name(path, stems)
+    check_readable(folder / path)
+    facts = probe(folder / path, FileEntry(path=escape(path), modality=modality))
     if facts.kind == "tilt_series":
         modality = "tilt_series"
     elif facts.kind == "coordinates":
@@ -214,10 +258,10 @@ def _describe(folder: Path, file: LandedFile, stems: Counter[str], probe: Probe)
         modality = "sem"
     guess = _Guess(
         modality=modality,
-        aliquot=_aliquot_of_name(file.path),
+        aliquot=_aliquot_of_name(path),
         has_calibration=facts.acquisition.pixel_size_nm is not None,
     )
-    return _File(path=file.path, guess=guess, facts=facts)
+    return _File(path=path, guess=guess, facts=facts)
 
 
 def _modality_of_name(path: str, stems: Counter[str]) -> FileModality:
@@ -227,12 +271,22 @@ def _modality_of_name(path: str, stems: Counter[str]) -> FileModality:
     if pure.suffix.lower() in _COORDINATES:
         return "coordinates"
     is_twin = pure.suffix.lower() == ".png" and stems[str(pure.with_suffix(""))] > 1
-    if is_twin or label_stem(path) != pure.stem or _LABEL_FOLDERS & {part.lower() for part in pure.parts[:-1]}:
+    if (
+        is_twin
+        or label_stem(path) != pure.stem
+        or _is_called_label(path)
+        or _LABEL_FOLDERS & {part.lower() for part in pure.parts[:-1]}
+    ):
         return "labels"
     for word, modality in _HINTS:
         if word in words:
             return modality
     return "hrtem"
+
+
+def _is_called_label(path: str) -> bool:
+    """Whether a file has no other name than ``label``, ``mask`` or the like."""
+    return PurePosixPath(path).stem.lower() in _LABEL_FOLDERS
 
 
 def _aliquot_of_name(path: str) -> str | None:
@@ -271,6 +325,8 @@ def _entry(path: str, files: Sequence[_File]) -> Iterable[str]:
     yield f"    modality: {guess.modality}"
     if guess.aliquot is not None:
         yield f"    aliquot: {aliquot_label(guess.aliquot)}"
+    if guess.label_of is not None:
+        yield f"    label_of: {json.dumps(guess.label_of, ensure_ascii=False)}"
     if guess.modality not in IMAGE_MODALITIES:
         return
     if guess.positions is not None:

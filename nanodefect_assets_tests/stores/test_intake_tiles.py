@@ -231,7 +231,7 @@ def test_a_check_says_how_many_tiles_have_a_place_and_overlap(home, folder, caps
 
     said = capsys.readouterr().out
     assert "map te of end: 3 of 4 images have a position\n" in said
-    assert "1 pairs overlap" in said
+    assert "1 pair overlaps" in said
 
 
 @pytest.mark.parametrize(

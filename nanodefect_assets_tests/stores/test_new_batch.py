@@ -153,3 +153,22 @@ def test_labels_get_the_aliquot_of_their_image(tmp_path):
     spec = parse_batch_yaml(draft_batch_yaml(tmp_path, "pd-1"))
 
     assert spec.aliquot_of(spec.entry_for("labels/a_mask.tif")) == "t0028800"
+
+
+def test_a_label_without_a_name_of_its_own_is_that_of_the_only_image(tmp_path, rng):
+    image = rng.integers(0, 255, (16, 24)).astype("uint8")
+    tifffile.imwrite(tmp_path / "image.tif", image)
+    tifffile.imwrite(tmp_path / "label.tif", (image > 200).astype("uint8"))
+    entries = {entry.path: entry for entry in parse_batch_yaml(draft_batch_yaml(tmp_path)).files}
+
+    assert (entries["label.tif"].modality, entries["label.tif"].label_of) == ("labels", "image.tif")
+
+
+def test_a_reason_that_many_files_share_is_said_once_in_a_draft(tmp_path, rng):
+    tifffile.imwrite(tmp_path / "image.tif", rng.integers(0, 255, (16, 24)).astype("uint8"))
+    for name in ("a.json", "b.npz", "c.txt"):
+        (tmp_path / name).write_text("words")
+    text = draft_batch_yaml(tmp_path)
+
+    assert "# left out: 3 files (in no format of images or coordinates that is known):" in text
+    assert all(f"#   {name}" in text for name in ("a.json", "b.npz", "c.txt"))

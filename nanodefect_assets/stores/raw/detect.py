@@ -48,8 +48,8 @@ def detect_format(path: Path) -> str:
     if by_ending is None:
         raise Refusal(
             "unknown_format",
-            expected="a file that ends in " + ", ".join(ENDINGS),
-            got=path.suffix or "no ending",
+            expected=f"a format that can be read: {', '.join(ending[1:] for ending in ENDINGS)}",
+            got=f"the ending {path.suffix}" if path.suffix else "no ending",
             file=path.name,
             advice="Export the image as TIFF or MRC with its calibration.",
         )
@@ -58,12 +58,17 @@ def detect_format(path: Path) -> str:
     if by_content != by_ending:
         raise Refusal(
             "wrong_ending" if by_content else "damaged_header",
-            expected=f"{by_ending} by the ending {path.suffix}",
-            got=f"the first bytes of {by_content}" if by_content else "first bytes of no known format",
+            expected=f"{by_ending.upper()}, as the ending {path.suffix} says",
+            got=f"{by_content.upper()} by its first bytes" if by_content else "first bytes of no known format",
             file=path.name,
-            advice="Give the file its right ending." if by_content else "Copy the file again from the microscope.",
+            advice=_rename(by_content) if by_content else "Copy the file again from the microscope.",
         )
     return by_ending
+
+
+def _rename(by_content: str) -> str:
+    fitting = [ending for ending, name in ENDINGS.items() if name == by_content]
+    return f"Let the name end in {' or '.join(fitting)}." if fitting else "Give the file its right ending."
 
 
 def check_regular(path: Path) -> None:

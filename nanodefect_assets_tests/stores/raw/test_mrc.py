@@ -147,6 +147,21 @@ def test_thermo_fisher_extended_header_is_read(dtype, stack, tmp_path):
     )
 
 
+@pytest.mark.parametrize(("n_frames", "expected"), [(1, (12500, -3250)), (3, (None, None))])
+@pytest.mark.parametrize("dtype", ["FEI1", "FEI2"])
+def test_the_stage_of_a_single_image_is_in_metres(dtype, n_frames, expected, stack, tmp_path):
+    records = np.zeros(n_frames, dtype=mrcfile.dtypes.get_ext_header_dtype(dtype.encode(), "<"))
+    records["Metadata size"] = records.dtype.itemsize
+    records["X-Stage"], records["Y-Stage"] = 1.25e-5, -3.25e-6
+    with mrcfile.new(tmp_path / "a.mrc") as mrc:
+        mrc.set_data(stack[:n_frames])
+        mrc.set_extended_header(records)
+        mrc.header.exttyp = dtype.encode()
+    found = probe_file(tmp_path / "a.mrc").acquisition
+
+    assert (found.stage_x_nm, found.stage_y_nm) == (expected if n_frames > 1 else pytest.approx(expected))
+
+
 def test_old_fei_extended_header_is_read(stack, tmp_path):
     records = np.zeros((1024, 32), "<f4")
     records[:3, 0], records[:3, 8], records[:3, 10] = [-3, 0, 3], 0.5, 85.0

@@ -83,3 +83,14 @@ def test_a_damaged_emi_is_named(write):
     refused = _refusal(path)
 
     assert (refused.reason, refused.file) == ("damaged_file", "a.emi")
+
+
+def test_the_stage_of_the_emi_is_in_micrometres(write):
+    path = write("a_1.ser")
+    said = {"Stage X": "12.5", "Stage Y": "-3.25"}
+    data = [f"<Data><Label>{name}</Label><Value>{x}</Value><Unit>um</Unit></Data>" for name, x in said.items()]
+    text = f"<ObjectInfo><ExperimentalDescription><Root>{''.join(data)}</Root></ExperimentalDescription></ObjectInfo>"
+    path.with_name("a.emi").write_bytes(b"JK\0\2" + text.encode() + b"\0")
+    found = probe_file(path).acquisition
+
+    assert (found.stage_x_nm, found.stage_y_nm) == pytest.approx((12500, -3250))
