@@ -1,17 +1,21 @@
 """The page of a batch says what is in the tables."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
 from nanodefect_assets.cli import main
-from nanodefect_assets.defs.population.batch_sections import _card
+from nanodefect_assets.defs.population.batch_report import not_shown
+from nanodefect_assets.defs.population.batch_sections import Made, _card
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.stores.generations import current_generation
+from nanodefect_assets.stores.revisions import current_manifest
 from nanodefect_assets.stores.warehouse import run_query
 
+NOUNS = (("samples", "micrographs"), ("hrtem", "segmentation"), ("hrtem", "mask_scores"), ("hrtem", "particles"))
 REPORT = AssetName(group="population", noun="batch_report")
 BATCH = Place(batch="discs-01")
 
@@ -26,6 +30,39 @@ def cells(page, heading):
     part = page.split(f"<h2>{heading}</h2>")[1].split("<h2>")[0]
     rows = re.findall(r"<tr>(.*?)</tr>", part, re.DOTALL)
     return [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in rows[1:]]
+
+
+@pytest.fixture(scope="module")
+def made(undisturbed):
+    """What there is of the batch, to take something away from."""
+    manifest = current_manifest(undisturbed, "discs-01")
+    assets = {noun: AssetName(group=group, noun=noun) for group, noun in NOUNS}
+    generations = {
+        cell: {noun: current_generation(undisturbed, asset, cell) for noun, asset in assets.items()}
+        for cell in manifest.cells()
+    }
+    return Made(home=undisturbed, manifest=manifest, generations=generations)
+
+
+def test_all_is_shown_where_all_was_made(made):
+    assert not_shown(made) == []
+
+
+@pytest.mark.parametrize("noun", ["segmentation", "particles"])
+def test_an_asset_that_was_not_made_is_missed_though_others_were(made, noun):
+    cell = made.manifest.cells()[0]
+    without = {name: found for name, found in made.generations[cell].items() if name != noun}
+
+    assert not_shown(replace(made, generations={**made.generations, cell: without})) == [f"1 h: {noun}"]
+
+
+def test_an_image_that_came_after_its_aliquot_was_made_is_missed(made):
+    file = next(file for file in made.manifest.files if file.modality == "hrstem")
+    later = file.model_copy(update={"path": "later.tif"})
+    manifest = made.manifest.model_copy(update={"files": (*made.manifest.files, later)})
+
+    (missing,) = not_shown(replace(made, manifest=manifest))
+    assert missing.endswith(": later.tif")
 
 
 def test_conditions_are_those_of_the_batch(page):

@@ -10,9 +10,12 @@ from nanodefect_assets.defs.making import making, report
 from nanodefect_assets.defs.partitions import batch_of_sample, place_of, synthesis_batch
 from nanodefect_assets.defs.resources import HomeResource
 from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.micrograph import MODALITIES
 
 if TYPE_CHECKING:
     from nanodefect_assets.defs.population.batch_sections import Made
+    from nanodefect_assets.domain.tables import Table
+    from nanodefect_assets.stores.generations import StoredGeneration
 
 REPORT_FILE = "report.html"
 _OF_A_SAMPLE = (
@@ -26,6 +29,16 @@ _OF_A_SAMPLE = (
 _SIZES = AssetName(group="population", noun="size_distribution")
 
 
+_MOST_NAMED = 50
+_MADE_OF_IMAGES = ("micrographs", "segmentation", "particles")
+_MADE_OF: dict[str, tuple[str, ...]] = {
+    "tilt_series": ("tilt_series",),
+    "coordinates": ("grains",),
+    "labels": ("mask_scores",),
+}
+"""What is to be made of an aliquot with files of a modality; `_MADE_OF_IMAGES` of all others."""
+
+
 @dg.asset(
     key=["population", "batch_report"],
     deps=[
@@ -35,14 +48,14 @@ _SIZES = AssetName(group="population", noun="size_distribution")
     ],
     partitions_def=synthesis_batch,
     group_name="population",
-    code_version="2",
+    code_version="3",
     kinds={"html"},
     automation_condition=when_inputs_settle,
     check_specs=[
         declare_check(
             ("population", "batch_report"),
             "every_sample_shown",
-            "Every aliquot that was accepted was made and is on the page.",
+            "Every accepted image and tilt series is on the page with what was made of it, or set aside with a reason.",
             partitions=synthesis_batch,
         )
     ],
@@ -53,7 +66,7 @@ def batch_report(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Ma
     from nanodefect_assets.plots.page import build_page
 
     made = _made(context, home)
-    missing = [cell.aliquot for cell in made.manifest.cells() if not made.generations.get(cell)]
+    missing = not_shown(made)
     inputs = [found for of_place in made.generations.values() for found in of_place.values()]
     with making(context, home, inputs=inputs) as out:
         out.n_items = len(made.manifest.cells())
@@ -69,7 +82,7 @@ def batch_report(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Ma
                 check_name="every_sample_shown",
                 passed=not missing,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"missing": missing},
+                metadata={"n_missing": len(missing), "missing": missing[:_MOST_NAMED]},
             )
         ],
     )
@@ -92,6 +105,34 @@ def _made(context: dg.AssetExecutionContext, home: HomeResource) -> "Made":
         for place, assets in places.items()
     }
     return Made(home=home.home, manifest=manifest, generations=found)
+
+
+def not_shown(made: "Made") -> list[str]:
+    """Return what should be on the page and is not: assets that were not made, files that those there do not have."""
+    from nanodefect_assets.domain.keys import aliquot_label
+    from nanodefect_assets.domain.schemas import MICROGRAPHS, TILT_SERIES
+
+    missing: list[str] = []
+    for place, generations in made.samples():
+        aliquot = aliquot_label(place.aliquot or "")
+        files = made.manifest.files_of(place.aliquot or "")
+        wanted = dict.fromkeys(noun for file in files for noun in _MADE_OF.get(file.modality, _MADE_OF_IMAGES))
+        missing += [f"{aliquot}: {noun}" for noun in wanted if noun not in generations]
+        known = _files_of(generations.get("micrographs"), MICROGRAPHS)
+        known |= _files_of(generations.get("tilt_series"), TILT_SERIES)
+        with_rows = [file for file in files if file.modality in (*MODALITIES, "tilt_series")]
+        missing += [f"{aliquot}: {file.path}" for file in with_rows if f"{place.sample}/{file.path}" not in known]
+    return missing
+
+
+def _files_of(generation: "StoredGeneration | None", table: "Table") -> set[str]:
+    """Return the files that a generation has rows of, or set aside."""
+    from nanodefect_assets.domain.schemas import REFUSED
+
+    if generation is None:
+        return set()
+    aside = generation.rows(REFUSED)["item"] if generation.record.n_refused else []
+    return {*generation.rows(table)["file_id"], *(item.partition("@")[0] for item in aside)}
 
 
 def _lead(made: "Made") -> str:

@@ -31,10 +31,17 @@ SIZE_DISTRIBUTIONS = Table(
             "median and number density are of the particles above it, not corrected for smaller ones.",
             "length_unit",
         ),
-        number("number_density_per_um2", "Particles per area, weighted for those at an edge.", "1/um2", null=True),
+        number(
+            "number_density_per_um2",
+            "Particles per area, weighted for those at an edge. Each micrograph is a field of its own: where "
+            "tiles of a map overlap, area and particles count twice alike, which leaves this right, not n_particles.",
+            "1/um2",
+            null=True,
+        ),
         number(
             "number_density_per_um2_se",
-            "Its standard error, clustered by file, empty ones too.",
+            "Its standard error, clustered by file, empty ones too. Tiles that overlap are taken for independent, which "
+            "makes it too small, by up to the root of how often the map is covered.",
             "1/um2",
             null=True,
         ),

@@ -161,6 +161,20 @@ def test_a_planted_number_density_is_found_in_spite_of_the_frame(rng):
     assert row["number_density_per_um2"] == pytest.approx(density_per_px * 1e6, abs=3.5 * error)
 
 
+def test_number_density_of_tiles_that_overlap_is_that_of_their_field(rng):
+    """Area and particles count alike twice in an overlap: neither counts once without the other."""
+    shape, step, n_tiles, density_per_px = (1000, 2000), 1600, 40, 1e-4
+    field = rng.uniform([0, 0], [shape[0], step * n_tiles + 400], (round(density_per_px * 1e3 * (step * 40 + 400)), 2))
+    corners = np.arange(n_tiles) * step
+    found = [particles([5.0] * int(((field[:, 1] >= at) & (field[:, 1] < at + shape[1])).sum())) for at in corners]
+    tiles = [table.assign(micrograph_id=f"te-1/end/{n}.tif") for n, table in enumerate(found)]
+    table = pd.concat(tiles)
+    row = summary(table, micrographs_of(table, pixel_size_nm=1.0))
+
+    assert len(table) > 1.2 * len(field)
+    assert row["number_density_per_um2"] == pytest.approx(density_per_px * 1e6, rel=0.01)
+
+
 def test_number_density_of_what_has_no_scale_is_not_known():
     row = summary(particles([30.0, 40.0], unit="px"))
 
