@@ -40,7 +40,7 @@ SIZE_DISTRIBUTIONS = Table(
         ),
         number(
             "number_density_per_um2_se",
-            "Its standard error, clustered by file, empty ones too. Tiles that overlap are taken for independent, which "
+            "Its standard error, clustered by file, empty ones too. Overlapping tiles are taken for independent, which "
             "makes it too small, by up to the root of how often the map is covered.",
             "1/um2",
             null=True,
