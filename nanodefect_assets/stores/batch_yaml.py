@@ -170,7 +170,8 @@ def _describe_syntax(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None)
     where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    hint = "; indent with spaces, not tabs" if "'\\t'" in problem else ""
+    is_tab = "'\\t'" in problem or "cannot start any token" in problem
+    hint = "; indent with spaces, not tabs, and quote text that starts with % @ or `" if is_tab else ""
     if "alias" in (getattr(error, "context", None) or ""):
         hint = f"; {_QUOTE}"
     if "mapping values are not allowed" in problem:

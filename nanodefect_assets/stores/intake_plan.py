@@ -165,8 +165,9 @@ def plan_batch(
 
 
 def printable(path: str) -> str:
-    """Return `path` with bytes that are not UTF-8 written as escapes."""
-    return path.encode("utf-8", "backslashreplace").decode()
+    """Return `path` with bytes that are not UTF-8, and signs that would move a terminal's cursor, as escapes."""
+    text = path.encode("utf-8", "backslashreplace").decode()
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _refused_file(path: str, refusal: Refusal) -> RefusedFile:
