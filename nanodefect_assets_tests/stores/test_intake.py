@@ -260,7 +260,7 @@ def test_odd_names_are_accepted_or_refused_but_never_lost(home, batch):
     assert refusals(taken) == {
         "8h/A.tif": "name_clash",
         "8h/a.tif": "name_clash",
-        "8h/line\nbreak.tif": "bad_name",
+        "8h/line\\nbreak.tif": "bad_name",
         "8h/\\udcff.tif": "bad_name",
         "8h/back\\slash.tif": "bad_name",
         "8h/pipe.tif": "not_a_file",

@@ -42,7 +42,7 @@ def mrc_of_mode(mode):
     return write
 
 
-def tif(name="a.tif", pixels=IMAGE, **how):
+def tif(name="a.tif", pixels: np.ndarray = IMAGE, **how):
     def write(folder):
         (folder / name).parent.mkdir(exist_ok=True)
         tifffile.imwrite(folder / name, pixels, **how)
@@ -141,6 +141,7 @@ def test_tables_of_positions_as_programs_write_them_are_read(home, table):
         (folder / "t.csv").write_bytes(table.encode())
 
     (file,) = take_in(home, write, TILES).files
+    assert file.map_place is not None
     assert (file.map_place.x_nm, file.map_place.y_nm) == pytest.approx((1000, -2500))
 
 
