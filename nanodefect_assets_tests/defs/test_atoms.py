@@ -7,8 +7,22 @@ from scipy.io import loadmat
 
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
-from nanodefect_assets.science.crystal.multiply_twinned import decahedron
-from nanodefect_assets.science.crystal.params import DecahedronParams
+from nanodefect_assets.science.crystal.disturb import disturb, turned_at_random
+from nanodefect_assets.science.crystal.layered import (
+    compound_particle,
+    faulted_particle,
+    fcc_particle,
+    sequence_of,
+    twinned_particle,
+)
+from nanodefect_assets.science.crystal.multiply_twinned import decahedron, growing_together, icosahedron
+from nanodefect_assets.science.crystal.params import (
+    CompoundParams,
+    CrystalParams,
+    DecahedronParams,
+    DisturbanceParams,
+    IcosahedronParams,
+)
 from nanodefect_assets.stores.atoms import read_labelled_atoms
 from nanodefect_assets.stores.simulated import write_coordinates
 from nanodefect_assets.stores.warehouse import run_query
@@ -44,6 +58,79 @@ def test_a_planted_decahedron_is_read_as_one(home, planted, ingest):
     folder = home.current_folder(AssetName(group="atoms", noun="grains"), Place(batch="deca-1", aliquot="end"))
     assert len(read_labelled_atoms(folder / "particle-000.extxyz")) == len(planted)
     assert "<canvas" in (folder / "particle-000.html").read_text()
+
+
+GOLD = CrystalParams(symbol="Au", lattice_angstrom=4.078, diameter_angstrom=45.0)
+PALLADIUM = CrystalParams(symbol="Pd", lattice_angstrom=3.891, diameter_angstrom=40.0)
+CDSE = CompoundParams(diameter_angstrom=40.0, length_angstrom=45.0)
+ROOM_TEMPERATURE = DisturbanceParams(thermal_rms_angstrom=0.08)
+ROUGH_AND_STRAINED = DisturbanceParams(
+    thermal_rms_angstrom=0.08, surface_rms_angstrom=0.4, surface_loss=0.2, strain=0.03, shear=0.015
+)
+NONE = {"n_twin_planes": 0, "n_intrinsic_faults": 0, "n_extrinsic_faults": 0, "n_five_fold_axes": 0}
+SHAPES = ("sphere", "cuboctahedron", "truncated_octahedron", "octahedron", "cube")
+SINGLE_CRYSTALS = {
+    f"{metal.symbol}-{shape}": (fcc_particle(metal.model_copy(update={"shape": shape})), "single_crystal", "fcc", {})
+    for metal in (GOLD, PALLADIUM)
+    for shape in SHAPES
+}
+KINDS = {
+    **SINGLE_CRYSTALS,
+    "twinned": (twinned_particle(GOLD), "twinned", "fcc", {"n_twin_planes": 1}),
+    "intrinsic": (faulted_particle("hh", GOLD), "faulted", "fcc", {"n_intrinsic_faults": 1}),
+    "extrinsic": (faulted_particle("hfh", GOLD), "faulted", "fcc", {"n_extrinsic_faults": 1}),
+    "decahedron": (decahedron(DecahedronParams()), "decahedron", "fcc", {"n_twin_planes": 5, "n_five_fold_axes": 1}),
+    "marks": (
+        decahedron(DecahedronParams(notch=2, n_rows=9)),
+        "decahedron",
+        "fcc",
+        {"n_twin_planes": 5, "n_five_fold_axes": 1},
+    ),
+    "icosahedron": (
+        icosahedron(IcosahedronParams()),
+        "icosahedron",
+        "fcc",
+        {"n_twin_planes": 30, "n_five_fold_axes": 12},
+    ),
+    "on-the-way": (growing_together(0.6, IcosahedronParams(n_shells=9)), "on_the_way", "fcc", None),
+    "wurtzite": (compound_particle("AB", CDSE), "hcp", "wurtzite", None),
+    "wurtzite-i1": (compound_particle(sequence_of("hhhhhhfhhhhhh"), CDSE), "hcp", "wurtzite", None),
+    "zincblende": (compound_particle("ABC", CDSE), "single_crystal", "zincblende", {}),
+    "zincblende-twin": (
+        compound_particle(sequence_of("ffffffhffffff"), CDSE),
+        "twinned",
+        "zincblende",
+        {"n_twin_planes": 1},
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("disturbance", [ROOM_TEMPERATURE, ROUGH_AND_STRAINED], ids=["warm", "rough"])
+def test_every_planted_structure_is_recognised_for_what_it_is(home, ingest, disturbance, rng):
+    folder = home.landing / "planted"
+    folder.mkdir()
+    for name, (structure, *_) in KINDS.items():
+        turned = turned_at_random(disturb(structure, disturbance, rng=rng), rng=rng)
+        write_coordinates(folder / f"{name}.xyz", turned.taken(rng.permutation(len(turned))))
+    spec = 'batch: planted\nsimulated: true\nfiles: [{path: "*.xyz", modality: coordinates}]\n'
+    (folder / "batch.yaml").write_text(spec)
+
+    assert ingest(home, folder).trouble == ()
+    read = {row.pop("structure_id"): row for row in rows(home, "SELECT * FROM particle_readings")}
+    found = {name: read[f"planted/end/{name}.xyz"] for name in KINDS}
+    assert {name: (row["kind"], row["crystal"]) for name, row in found.items()} == {
+        name: (kind, crystal) for name, (_, kind, crystal, _) in KINDS.items()
+    }
+    for name, (_, _, _, counts) in KINDS.items():
+        assert counts is None or {key: found[name][key] for key in NONE} == {**NONE, **counts}, name
+    basal = "SELECT structure_id, value FROM evidence WHERE name = 'n_basal_i1'"
+    assert {row["structure_id"].split("/")[-1]: row["value"] for row in rows(home, basal)} == {
+        "wurtzite.xyz": 0,
+        "wurtzite-i1.xyz": 1,
+    }
+    sides = "SELECT sublattice, count(*) AS n FROM ordered_atoms WHERE structure_id LIKE '%wurtzite.xyz' GROUP BY ALL"
+    assert {row["sublattice"] for row in rows(home, sides)} == {"cation", "anion"}
 
 
 @pytest.mark.slow

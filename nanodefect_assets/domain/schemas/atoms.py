@@ -73,7 +73,8 @@ ATOM_ORDERS = Table(
         number("score_hcp", "The same with the hcp polyhedron."),
         number("score_five_fold", "The same with the polyhedron on the axis of a decahedron; 0 where not tried."),
         number("score_icosahedral", "The same with the icosahedron; 0 where not tried."),
-        integer("coordination", "Neighbours within the cut-off."),
+        text("sublattice", "cation or anion of a compound: what it is by its own lattice; else missing.", null=True),
+        integer("coordination", "Neighbours within the cut-off; in a compound those of its own lattice."),
         flag("is_exposed", "Whether the atom lies at the outside of the particle."),
         text("cna_class", "fcc, hcp, icosahedral or other by common neighbour analysis."),
         number("q4", "Averaged bond order parameter of Lechner and Dellago, l = 4.", null=True),
@@ -102,7 +103,7 @@ GRAINS = Table(
     columns=(
         text("structure_id", "The particle."),
         integer("grain", "Number of the grain, the largest first, from 0."),
-        integer("n_atoms", "Atoms that are fcc beyond doubt."),
+        integer("n_atoms", "Atoms that are fcc beyond doubt; of a compound its cations."),
         *(number(f"centre_{axis}_angstrom", f"Mean of its atoms along {axis}.", "angstrom") for axis in "xyz"),
         *(number(f"stacking_{axis}", f"Component along {axis} of a stacking direction <111>.") for axis in "xyz"),
         integer("row", "Tetrahedral subunits: 0 in the core, 1 and 2 in the rows over it, 3 below.", null=True),
@@ -120,7 +121,7 @@ PLANES = Table(
         text("kind", "twin, intrinsic, extrinsic, hcp or rhcp."),
         integer("defect_number", "Number of the defect; the layers of one fault share it."),
         text("letters", "Layers around it along its normal: f fcc, h hcp, ? not known; it is the middle one."),
-        integer("n_atoms", "Hcp atoms of the layer."),
+        integer("n_atoms", "Hcp atoms of the layer; of a compound its cations."),
         *(number(f"normal_{axis}", f"Component of its normal along {axis}.") for axis in "xyz"),
         number("distance_to_twin_angstrom", "Distance from the nearest twin plane.", "angstrom", null=True),
         integer("n_inner_edge_atoms", "Edge atoms inside the particle at no other boundary: a partial dislocation."),
@@ -136,7 +137,14 @@ PARTICLE_READINGS = Table(
         SIMULATED,
         text(
             "kind",
-            "single_crystal, faulted, twinned, decahedron, on_the_way, icosahedron, hcp, polycrystal or disordered.",
+            "single_crystal, faulted, twinned, decahedron, on_the_way, icosahedron, hcp (also wurtzite, with its basal "
+            "faults in evidence), polycrystal or disordered.",
+        ),
+        text(
+            "crystal",
+            "fcc or hcp; of a compound zincblende, wurtzite, rocksalt or nickeline; missing where most atoms are "
+            "disordered.",
+            null=True,
         ),
         text("pathway", "If on_the_way: A, tetrahedron by tetrahedron; B, two rows at once; undecided. Else none."),
         integer("n_atoms", "Atoms."),
@@ -147,9 +155,13 @@ PARTICLE_READINGS = Table(
         integer("n_five_fold_axes", "Axes in which five grains meet."),
         number("fcc_fraction", "Share of all atoms that are fcc."),
         number("hcp_fraction", "Share of all atoms that are hcp."),
-        number("bond_angstrom", "Bond length: first peak of the radial distribution function.", "angstrom"),
+        number(
+            "bond_angstrom",
+            "Distance of neighbours: first peak of the radial distribution function, of a compound that of its cations.",
+            "angstrom",
+        ),
         number("bond_spread_angstrom", "Standard deviation of the distances of neighbours.", "angstrom"),
-        number("bond_stretch", "Bond length over that of bulk, less 1; missing for alloys.", null=True),
+        number("bond_stretch", "This distance over that of bulk, less 1; missing for alloys.", null=True),
     ),
     key=("structure_id",),
 )
