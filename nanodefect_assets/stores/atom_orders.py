@@ -130,6 +130,31 @@ def plane_rows(structure_id: str, grain_map: GrainMap) -> list[dict[str, object]
     ]
 
 
+def dislocation_rows(structure_id: str, grain_map: GrainMap) -> list[dict[str, object]]:
+    """Return the rows of `DISLOCATIONS` of one particle."""
+    return [
+        {
+            "structure_id": structure_id,
+            "dislocation": number,
+            "grain": found.grain,
+            "burgers": _half_indices(found.burgers_half),
+            **_components("burgers_{}_angstrom", found.burgers_angstrom),
+            **_components("centre_{}_angstrom", found.point_angstrom),
+            **_components("line_{}", found.direction),
+            "angle_deg": found.angle_deg,
+            "n_bonds": found.n_bonds,
+        }
+        for number, found in enumerate(grain_map.dislocations)
+    ]
+
+
+def _half_indices(halves: tuple[int, int, int]) -> str:
+    """Return ``1/2 [1-10]`` for (1, -1, 0) and ``[100]`` for (2, 0, 0)."""
+    is_whole = all(half % 2 == 0 for half in halves)
+    indices = "".join(str(half // 2 if is_whole else half) for half in halves)
+    return f"[{indices}]" if is_whole else f"1/2 [{indices}]"
+
+
 def atom_grain_rows(structure_id: str, grain_map: GrainMap) -> pd.DataFrame:
     """Return the rows of `ATOM_GRAINS` of one particle."""
     return pd.DataFrame(

@@ -27,6 +27,7 @@ from nanodefect_assets.stores.atoms import read_labelled_atoms
 from nanodefect_assets.stores.simulated import write_coordinates
 from nanodefect_assets.stores.warehouse import run_query
 
+OF_DECAHEDRON = "FROM ordered_atoms WHERE structure_id LIKE '%deca.xyz'"
 READINGS = "SELECT kind, n_grains, n_twin_planes, n_five_fold_axes, is_simulated FROM particle_readings"
 
 
@@ -40,24 +41,33 @@ def planted(home):
     folder.mkdir()
     structure = decahedron(DecahedronParams())
     write_coordinates(folder / "deca.xyz", structure)
-    spec = "batch: deca-1\nsimulated: true\nfiles: [{path: deca.xyz, modality: coordinates}]\n"
+    write_coordinates(folder / "cdse.xyz", compound_particle(sequence_of("hhhhhfhhhhh"), CDSE))
+    spec = 'batch: deca-1\nsimulated: true\nfiles: [{path: "*.xyz", modality: coordinates}]\n'
     (folder / "batch.yaml").write_text(spec)
     return structure
 
 
-def test_a_planted_decahedron_is_read_as_one(home, planted, ingest):
+def test_a_planted_decahedron_and_a_faulted_wurtzite_are_read_as_what_they_are(home, planted, ingest):
     done = ingest(home, home.landing / "deca-1")
 
     assert done.trouble == ()
     decahedral = {"kind": "decahedron", "n_grains": 5, "n_twin_planes": 5, "n_five_fold_axes": 1, "is_simulated": True}
-    assert rows(home, READINGS) == [decahedral]
-    (counted,) = rows(home, "SELECT count(*) AS n, count(DISTINCT grain) AS grains FROM ordered_atoms")
+    assert rows(home, f"{READINGS} WHERE crystal = 'fcc'") == [decahedral]
+    (counted,) = rows(home, f"SELECT count(*) AS n, count(DISTINCT grain) AS grains {OF_DECAHEDRON}")
     assert counted == {"n": len(planted), "grains": 5}
-    (inner,) = rows(home, "SELECT count(*) AS n FROM ordered_atoms WHERE order_class = 'fcc' AND cna_class <> 'fcc'")
+    (inner,) = rows(home, f"SELECT count(*) AS n {OF_DECAHEDRON} AND order_class = 'fcc' AND cna_class <> 'fcc'")
     assert inner["n"] < 0.05 * len(planted)
     folder = home.current_folder(AssetName(group="atoms", noun="grains"), Place(batch="deca-1", aliquot="end"))
-    assert len(read_labelled_atoms(folder / "particle-000.extxyz")) == len(planted)
-    assert "<canvas" in (folder / "particle-000.html").read_text()
+    assert len(read_labelled_atoms(folder / "particle-001.extxyz")) == len(planted)
+    assert "<canvas" in (folder / "particle-001.html").read_text()
+
+    (compound,) = rows(home, "SELECT kind, bond_stretch FROM particle_readings WHERE crystal = 'wurtzite'")
+    assert compound == {"kind": "hcp", "bond_stretch": pytest.approx(0, abs=0.003)}
+    (fault,) = rows(home, "SELECT value FROM evidence WHERE name = 'n_basal_i1'")
+    assert fault["value"] == 1
+    halves = rows(home, "SELECT sublattice, count(*) AS n FROM ordered_atoms GROUP BY ALL ORDER BY ALL")
+    assert [half["sublattice"] for half in halves] == ["anion", "cation", None]
+    assert halves[0]["n"] == pytest.approx(halves[1]["n"], rel=0.1)
 
 
 GOLD = CrystalParams(symbol="Au", lattice_angstrom=4.078, diameter_angstrom=45.0)
@@ -129,8 +139,7 @@ def test_every_planted_structure_is_recognised_for_what_it_is(home, ingest, dist
         "wurtzite.xyz": 0,
         "wurtzite-i1.xyz": 1,
     }
-    sides = "SELECT sublattice, count(*) AS n FROM ordered_atoms WHERE structure_id LIKE '%wurtzite.xyz' GROUP BY ALL"
-    assert {row["sublattice"] for row in rows(home, sides)} == {"cation", "anion"}
+    assert rows(home, "SELECT * FROM dislocations") == []
 
 
 @pytest.mark.slow

@@ -38,18 +38,18 @@ class GrainConfig(GrainParams, dg.Config):
     ],
 )
 def grains(context: dg.AssetExecutionContext, config: GrainConfig, home: HomeResource) -> dg.MaterializeResult:
-    """Grains, twin planes, stacking faults and five-fold axes of each particle: what it is and how it grew.
+    """Grains, twin planes, stacking faults, dislocations and five-fold axes: what each particle is and how it grew.
 
     Each particle also as an interactive page and as extended xyz, beside the tables.
     """
-    from nanodefect_assets.domain.schemas import ATOM_GRAINS, EVIDENCE, GRAINS, PARTICLE_READINGS, PLANES
+    from nanodefect_assets.domain.schemas import ATOM_GRAINS, DISLOCATIONS, EVIDENCE, GRAINS, PARTICLE_READINGS, PLANES
     from nanodefect_assets.science.atoms.particle import read_atoms
     from nanodefect_assets.stores.atom_orders import read_orders
 
     models, orders = upstream(context, home, "atoms", "atomic_model"), upstream(context, home, "atoms", "order")
     kinds: dict[str, str] = {}
     with making(context, home, inputs=[orders, models], params=config) as out:
-        for table in (ATOM_GRAINS, GRAINS, PLANES, PARTICLE_READINGS, EVIDENCE):
+        for table in (ATOM_GRAINS, GRAINS, PLANES, DISLOCATIONS, PARTICLE_READINGS, EVIDENCE):
             out.add_rows(table, [])
         for n, (model, order) in enumerate(read_orders(models, orders)):
             with out.item(model.structure_id):
@@ -90,10 +90,11 @@ def _add(
 ) -> None:
     """Write the rows, the page and the extended xyz of one particle."""
     from nanodefect_assets.defs.atoms.order import bulk_of
-    from nanodefect_assets.domain.schemas import ATOM_GRAINS, EVIDENCE, GRAINS, PARTICLE_READINGS, PLANES
+    from nanodefect_assets.domain.schemas import ATOM_GRAINS, DISLOCATIONS, EVIDENCE, GRAINS, PARTICLE_READINGS, PLANES
     from nanodefect_assets.plots.viewer import build_viewer
     from nanodefect_assets.stores.atom_orders import (
         atom_grain_rows,
+        dislocation_rows,
         evidence_rows,
         grain_rows,
         plane_rows,
@@ -108,5 +109,6 @@ def _add(
     out.add_rows(ATOM_GRAINS, atom_grain_rows(name, found))
     out.add_rows(GRAINS, grain_rows(name, found, reading))
     out.add_rows(PLANES, plane_rows(name, found))
+    out.add_rows(DISLOCATIONS, dislocation_rows(name, found))
     out.add_rows(EVIDENCE, evidence_rows(name, reading))
     out.add_rows(PARTICLE_READINGS, [{**reading_row(model, order, found, reading), "bond_stretch": stretch}])

@@ -39,7 +39,7 @@ class OrderConfig(OrderParams, dg.Config):
         declare_check(
             ("atoms", "order"),
             "bonds_plausible",
-            "The bond length of a particle of one fcc element, or of a known compound, lies within a tenth of that of bulk.",
+            "Bonds of a particle of one fcc element, or of a known compound, lie within a tenth of those of bulk.",
         ),
     ],
 )

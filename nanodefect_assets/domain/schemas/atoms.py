@@ -129,6 +129,23 @@ PLANES = Table(
     key=("structure_id", "plane"),
 )
 
+DISLOCATIONS = Table(
+    name="dislocations",
+    meaning="One perfect dislocation inside a grain; partial ones are in planes.n_inner_edge_atoms.",
+    columns=(
+        text("structure_id", "The particle."),
+        integer("dislocation", "Number of the dislocation, from 0, the longest first."),
+        integer("grain", "Number of the grain."),
+        text("burgers", "Burgers vector in the grain's cubic axes, up to its sign: 1/2 [110]."),
+        *(number(f"burgers_{axis}_angstrom", f"The same along {axis} of the particle.", "angstrom") for axis in "xyz"),
+        *(number(f"centre_{axis}_angstrom", f"Middle of its line along {axis}.", "angstrom") for axis in "xyz"),
+        *(number(f"line_{axis}", f"Component along {axis} of the line's direction.") for axis in "xyz"),
+        number("angle_deg", "Between Burgers vector and line: 0 screw, 90 edge.", "deg"),
+        integer("n_bonds", "Bonds beside the line that close a circuit around it."),
+    ),
+    key=("structure_id", "dislocation"),
+)
+
 PARTICLE_READINGS = Table(
     name="particle_readings",
     meaning="What a particle is and how it grew, by its labelled atoms.",
@@ -157,7 +174,7 @@ PARTICLE_READINGS = Table(
         number("hcp_fraction", "Share of all atoms that are hcp."),
         number(
             "bond_angstrom",
-            "Distance of neighbours: first peak of the radial distribution function, of a compound that of its cations.",
+            "Distance of neighbours, of a compound of its cations: first peak of the radial distribution function.",
             "angstrom",
         ),
         number("bond_spread_angstrom", "Standard deviation of the distances of neighbours.", "angstrom"),

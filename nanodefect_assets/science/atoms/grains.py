@@ -8,6 +8,7 @@ from nanodefect_assets.domain.atom_order import AtomOrder
 from nanodefect_assets.domain.grain_map import Grain, GrainMap, Plane
 from nanodefect_assets.domain.structure import NO_GRAIN
 from nanodefect_assets.science.atoms.axes import find_axes
+from nanodefect_assets.science.atoms.dislocations import find_dislocations
 from nanodefect_assets.science.atoms.layers import WINDOW, Layer, describe_layers, group_layers
 from nanodefect_assets.science.atoms.links import Pairs, group_atoms, neighbour_pairs, renumber, turn_between_deg
 from nanodefect_assets.science.atoms.params import GrainParams
@@ -58,13 +59,15 @@ def find_grains(order: AtomOrder, params: GrainParams) -> GrainMap:
     table = _joined_grains(layers, frames, params)
     grain_of = np.append(table, NO_GRAIN)[grain_of]
     planes = _describe_planes(layers, table, order, pairs)
+    grains = _describe_grains(grain_of, order)
     return GrainMap(
         grain=grain_of,
         plane=layer_of,
         defect=_defect_of(layer_of, layers),
-        grains=_describe_grains(grain_of, order),
+        grains=grains,
         planes=planes,
         axes=find_axes(planes),
+        dislocations=find_dislocations(order, grain_of, grains, pairs),
     )
 
 

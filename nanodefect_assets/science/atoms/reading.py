@@ -55,6 +55,7 @@ def read_particle(order: AtomOrder, grain_map: GrainMap, facets: Facets) -> Read
         **_axis_numbers(core),
         **_surface(order, grain_map, facets),
         **_faults(grain_map),
+        "n_perfect_dislocations": float(len(grain_map.dislocations)),
         **(count_basal_faults(order) if kind == "hcp" else {}),
     }
     pathway = _pathway(rows, completeness) if kind == "on_the_way" else "none"
