@@ -92,7 +92,9 @@ ATOM_GRAINS = Table(
         integer("atom_index", "Number of the atom, from 0."),
         integer("grain", "Number of the grain; missing for atoms of no one grain.", null=True),
         integer("plane", "Number of the layer of hcp atoms; missing for others.", null=True),
-        text("defect", "Kind of the defect, or none."),
+        text(
+            "defect", "Kind of the defect, or none; in an hcp crystal that of the basal fault (fcc: a thicker block)."
+        ),
     ),
     key=("structure_id", "atom_index"),
 )
@@ -118,7 +120,7 @@ PLANES = Table(
     columns=(
         text("structure_id", "The particle."),
         integer("plane", "Number of the layer, the largest first, from 0."),
-        text("kind", "twin, intrinsic, extrinsic, hcp or rhcp."),
+        text("kind", "twin, intrinsic, extrinsic, hcp (of a block or a crystal) or rhcp."),
         integer("defect_number", "Number of the defect; the layers of one fault share it."),
         text("letters", "Layers around it along its normal: f fcc, h hcp, ? not known; it is the middle one."),
         integer("n_atoms", "Hcp atoms of the layer; of a compound its cations."),

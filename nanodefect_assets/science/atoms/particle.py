@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from nanodefect_assets.domain.atom_order import AtomOrder
 from nanodefect_assets.domain.grain_map import GrainMap, Reading
 from nanodefect_assets.domain.structure import NO_GRAIN
+from nanodefect_assets.science.atoms.basal import basal_defects, is_hcp_crystal
 from nanodefect_assets.science.atoms.facets import find_facets
 from nanodefect_assets.science.atoms.grains import find_grains
 from nanodefect_assets.science.atoms.links import neighbour_pairs
@@ -55,7 +56,7 @@ def spread_to_anions(order: AtomOrder, cation_map: GrainMap) -> GrainMap:
     Notes
     -----
     An hcp anion is of the layer of the cation that it stands straight above or below, as the two stack as one; an fcc
-    anion is of the grain of the cations that it is bonded to.
+    anion is of the grain of the cations that it is bonded to. Basal faults of wurtzite are read from either lattice.
     """
     if order.sublattices is None:
         return cation_map
@@ -72,6 +73,9 @@ def spread_to_anions(order: AtomOrder, cation_map: GrainMap) -> GrainMap:
     normals = np.array([each.normal for each in cation_map.planes]).reshape(-1, 3)[plane[bonded]]
     is_above = np.abs(np.einsum("ba,ba->b", normals, directions[is_in_layer])) > _ALONG
     plane[anions[is_above]], defect[anions[is_above]] = plane[bonded[is_above]], defect[bonded[is_above]]
+    (_, cation_order), (chosen, anion_order) = order.lattices()
+    if is_hcp_crystal(cation_order):
+        defect[chosen] = basal_defects(anion_order)
     return replace(cation_map, grain=grain, plane=plane, defect=defect)
 
 

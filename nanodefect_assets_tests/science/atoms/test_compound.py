@@ -84,6 +84,17 @@ def test_an_anion_is_of_the_layer_and_the_grain_of_its_cation(rng):
         assert (found.grain[inner & (structure.grain == planted_grain)] == number).mean() > 0.95
 
 
+@pytest.mark.parametrize("fault", ["f", "ff", "fff"])
+def test_atoms_of_a_basal_fault_are_named_as_planted_and_the_host_has_no_defect(fault, rng):
+    structure = planted(sequence_of("hhhhhh" + fault + "hhhhhh"), rng)
+    order = classify(structure)
+    found, _ = read_atoms(order, GrainParams())
+    inner = (order.coordination == 12) & ~order.is_exposed
+
+    assert (found.defect[inner] == structure.defect[inner]).mean() > 0.99
+    assert {plane.kind for plane in found.planes} == {"hcp"}
+
+
 def test_grains_of_one_lattice_need_no_spreading(rng):
     order = classify_order(fcc_particle(GOLD).positions_angstrom, OrderParams())
     found, _ = read_atoms(order, GrainParams())
