@@ -93,7 +93,7 @@ ATOM_GRAINS = Table(
         integer("grain", "Number of the grain; missing for atoms of no one grain.", null=True),
         integer("plane", "Number of the layer of hcp atoms; missing for others.", null=True),
         text(
-            "defect", "Kind of the defect, or none; in an hcp crystal that of the basal fault (fcc: a thicker block)."
+            "defect", "Kind of the defect, or none; in an hcp crystal the basal fault (fcc: a thicker block)."
         ),
     ),
     key=("structure_id", "atom_index"),
