@@ -92,9 +92,7 @@ ATOM_GRAINS = Table(
         integer("atom_index", "Number of the atom, from 0."),
         integer("grain", "Number of the grain; missing for atoms of no one grain.", null=True),
         integer("plane", "Number of the layer of hcp atoms; missing for others.", null=True),
-        text(
-            "defect", "Kind of the defect, or none; in an hcp crystal the basal fault (fcc: a thicker block)."
-        ),
+        text("defect", "Kind of the defect, or none; in an hcp crystal the basal fault (fcc: a thicker block)."),
     ),
     key=("structure_id", "atom_index"),
 )
