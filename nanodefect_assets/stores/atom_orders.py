@@ -170,7 +170,8 @@ def atom_grain_rows(structure_id: str, grain_map: GrainMap) -> pd.DataFrame:
 
 def reading_row(model: AtomicModel, order: AtomOrder, grain_map: GrainMap, reading: Reading) -> dict[str, object]:
     """Return the row of `PARTICLE_READINGS` of one particle, but for its stretch against bulk."""
-    shares = order.shares()
+    shares, found = order.shares(), reading.evidence
+    n_basal_intrinsic = int(found.get("n_basal_i1", 0) + found.get("n_basal_i2", 0))
     return {
         "structure_id": model.structure_id,
         "is_simulated": model.is_simulated,
@@ -180,8 +181,8 @@ def reading_row(model: AtomicModel, order: AtomOrder, grain_map: GrainMap, readi
         "n_atoms": len(order),
         "n_grains": len(grain_map.grains),
         "n_twin_planes": grain_map.count_defects("twin"),
-        "n_intrinsic_faults": grain_map.count_defects("intrinsic"),
-        "n_extrinsic_faults": grain_map.count_defects("extrinsic"),
+        "n_intrinsic_faults": grain_map.count_defects("intrinsic") + n_basal_intrinsic,
+        "n_extrinsic_faults": grain_map.count_defects("extrinsic") + int(found.get("n_basal_extrinsic", 0)),
         "n_five_fold_axes": len(grain_map.axes),
         "fcc_fraction": shares["fcc"],
         "hcp_fraction": shares["hcp"],

@@ -61,8 +61,10 @@ def test_a_planted_decahedron_and_a_faulted_wurtzite_are_read_as_what_they_are(h
     assert len(read_labelled_atoms(folder / "particle-001.extxyz")) == len(planted)
     assert "<canvas" in (folder / "particle-001.html").read_text()
 
-    (compound,) = rows(home, "SELECT kind, bond_stretch FROM particle_readings WHERE crystal = 'wurtzite'")
-    assert compound == {"kind": "hcp", "bond_stretch": pytest.approx(0, abs=0.003)}
+    (compound,) = rows(
+        home, "SELECT kind, n_intrinsic_faults, bond_stretch FROM particle_readings WHERE crystal = 'wurtzite'"
+    )
+    assert compound == {"kind": "faulted", "n_intrinsic_faults": 1, "bond_stretch": pytest.approx(0, abs=0.003)}
     (fault,) = rows(home, "SELECT value FROM evidence WHERE name = 'n_basal_i1'")
     assert fault["value"] == 1
     halves = rows(home, "SELECT sublattice, count(*) AS n FROM ordered_atoms GROUP BY ALL ORDER BY ALL")
@@ -103,8 +105,13 @@ KINDS = {
         {"n_twin_planes": 30, "n_five_fold_axes": 12},
     ),
     "on-the-way": (growing_together(0.6, IcosahedronParams(n_shells=9)), "on_the_way", "fcc", None),
-    "wurtzite": (compound_particle("AB", CDSE), "hcp", "wurtzite", None),
-    "wurtzite-i1": (compound_particle(sequence_of("hhhhhhfhhhhhh"), CDSE), "hcp", "wurtzite", None),
+    "wurtzite": (compound_particle("AB", CDSE), "hcp", "wurtzite", {}),
+    "wurtzite-i1": (
+        compound_particle(sequence_of("hhhhhhfhhhhhh"), CDSE),
+        "faulted",
+        "wurtzite",
+        {"n_intrinsic_faults": 1},
+    ),
     "zincblende": (compound_particle("ABC", CDSE), "single_crystal", "zincblende", {}),
     "zincblende-twin": (
         compound_particle(sequence_of("ffffffhffffff"), CDSE),

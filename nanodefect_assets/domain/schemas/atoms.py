@@ -154,8 +154,8 @@ PARTICLE_READINGS = Table(
         SIMULATED,
         text(
             "kind",
-            "single_crystal, faulted, twinned, decahedron, on_the_way, icosahedron, hcp (also wurtzite, with its basal "
-            "faults in evidence), polycrystal or disordered.",
+            "single_crystal, faulted (fcc, or hcp with basal faults), twinned, decahedron, on_the_way, icosahedron, "
+            "hcp (also wurtzite), polycrystal or disordered.",
         ),
         text(
             "crystal",
@@ -167,8 +167,8 @@ PARTICLE_READINGS = Table(
         integer("n_atoms", "Atoms."),
         integer("n_grains", "Grains."),
         integer("n_twin_planes", "Twin planes."),
-        integer("n_intrinsic_faults", "Intrinsic stacking faults."),
-        integer("n_extrinsic_faults", "Extrinsic stacking faults."),
+        integer("n_intrinsic_faults", "Intrinsic stacking faults, basal ones too."),
+        integer("n_extrinsic_faults", "Extrinsic stacking faults, basal ones too."),
         integer("n_five_fold_axes", "Axes in which five grains meet."),
         number("fcc_fraction", "Share of all atoms that are fcc."),
         number("hcp_fraction", "Share of all atoms that are hcp."),

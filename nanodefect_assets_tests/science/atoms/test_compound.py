@@ -36,9 +36,9 @@ def rocksalt(spacing_angstrom=3.06, n_half=5):
     ("sequence", "crystal", "kind", "evidence"),
     [
         ("AB", "wurtzite", "hcp", {"n_basal_i1": 0, "n_basal_i2": 0, "n_basal_extrinsic": 0, "n_basal_other": 0}),
-        (sequence_of("hhhhhhfhhhhhh"), "wurtzite", "hcp", {"n_basal_i1": 1, "n_basal_i2": 0}),
-        (sequence_of("hhhhhhffhhhhhh"), "wurtzite", "hcp", {"n_basal_i1": 0, "n_basal_i2": 1}),
-        (sequence_of("hhhhhhfffhhhhhh"), "wurtzite", "hcp", {"n_basal_extrinsic": 1}),
+        (sequence_of("hhhhhhfhhhhhh"), "wurtzite", "faulted", {"n_basal_i1": 1, "n_basal_i2": 0}),
+        (sequence_of("hhhhhhffhhhhhh"), "wurtzite", "faulted", {"n_basal_i1": 0, "n_basal_i2": 1}),
+        (sequence_of("hhhhhhfffhhhhhh"), "wurtzite", "faulted", {"n_basal_extrinsic": 1}),
         ("ABC", "zincblende", "single_crystal", {"n_twin": 0, "n_intrinsic": 0}),
         (sequence_of("fffffffhfffffff"), "zincblende", "twinned", {"n_twin": 1, "n_grains": 2}),
         (sequence_of("fffffffhhfffffff"), "zincblende", "faulted", {"n_intrinsic": 1, "n_grains": 1}),
