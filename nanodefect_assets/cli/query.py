@@ -1,6 +1,7 @@
 """`nanodefect sql`."""
 
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,10 +27,7 @@ def answer(home: Home, query: str, style: str, out: Path | None) -> None:
 
         pq.write_table(rows, out)
     elif style == "csv":
-        import pyarrow.csv
-
-        target = out if out is not None else sys.stdout.buffer
-        pyarrow.csv.write_csv(rows, target)
+        write_csv(rows, out)
     else:
         text = table_text(rows)
         if out is None:
@@ -38,6 +36,23 @@ def answer(home: Home, query: str, style: str, out: Path | None) -> None:
             out.write_text(text + "\n")
     if out is not None:
         click.echo(f"Wrote {rows.num_rows} rows to {out}.", err=True)
+
+
+def write_csv(rows: "pa.Table", out: Path | None) -> None:
+    """Write rows as CSV, with quotes only where a value needs them: many readers take them for a part of the text."""
+    import pyarrow as pa
+    import pyarrow.csv as pv
+
+    buffer = BytesIO()
+    try:
+        pv.write_csv(rows, buffer, pv.WriteOptions(quoting_style="none", quoting_header="none"))
+    except pa.ArrowInvalid:
+        buffer = BytesIO()
+        pv.write_csv(rows, buffer)
+    if out is None:
+        sys.stdout.buffer.write(buffer.getbuffer())
+    else:
+        out.write_bytes(buffer.getbuffer())
 
 
 def print_rows(home: Home, query: str) -> None:

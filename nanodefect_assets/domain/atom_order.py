@@ -1,6 +1,7 @@
 """Order of atoms: which crystal each atom's neighbours belong to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -13,6 +14,9 @@ template fits, or too few neighbours inside the particle."""
 
 TEMPLATES = ("fcc", "hcp", "five_fold", "icosahedral")
 """Polyhedra that neighbours are matched with; the columns of `AtomOrder.scores`."""
+
+_COMPOUNDS = {(4, "fcc"): "zincblende", (4, "hcp"): "wurtzite", (6, "fcc"): "rocksalt", (6, "hcp"): "nickeline"}
+"""Crystals of compounds, by the number of unlike neighbours and by the stacking of the cations."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,25 @@ class BondLength:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sublattices:
+    """The two lattices of a compound, each of which the other's atoms stand in the gaps of.
+
+    Attributes
+    ----------
+    is_anion : ndarray of shape (atom,)
+        Which atoms are of the anions' lattice; the others are of the cations'.
+    n_unlike : int
+        Nearest neighbours of an atom, all of the other lattice: 4 (tetrahedral) or 6 (octahedral).
+    unlike_share : float
+        Share of pairs of nearest neighbours that are of both lattices.
+    """
+
+    is_anion: Bool[np.ndarray, " atom"]
+    n_unlike: int
+    unlike_share: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class AtomOrder:
     """Every atom's class and what it rests on.
 
@@ -56,11 +79,13 @@ class AtomOrder:
     rotations : ndarray of shape (atom, 3, 3)
         Turns the template that fits best onto the neighbours; acts on column vectors.
     coordination : ndarray of shape (atom,)
-        Number of neighbours within the bond's cut-off.
+        Number of neighbours within the bond's cut-off; in a compound, of those of the atom's own lattice.
     is_exposed : ndarray of shape (atom,)
         Whether the atom lies at the outside of the particle.
     bond : BondLength
-        Distances that lengths are measured by.
+        Distances that lengths are measured by; in a compound those of cations from one another.
+    sublattices : Sublattices or None
+        Of a compound, whose atoms are each judged by the neighbours of their own lattice.
     """
 
     positions_angstrom: Positions
@@ -70,6 +95,7 @@ class AtomOrder:
     coordination: Int[np.ndarray, " atom"]
     is_exposed: Bool[np.ndarray, " atom"]
     bond: BondLength
+    sublattices: Sublattices | None = None
 
     def __len__(self) -> int:
         return len(self.positions_angstrom)
@@ -82,3 +108,35 @@ class AtomOrder:
     def shares(self) -> dict[str, float]:
         """Return the share of each class among all atoms."""
         return {name: float(np.mean(self.order == name)) for name in ORDER_CLASSES}
+
+    @property
+    def crystal(self) -> str | None:
+        """What most ordered atoms are: fcc, hcp, zincblende, wurtzite, rocksalt, nickeline; None if most have no order.
+
+        Nickeline is the type of NiAs: octahedral as rocksalt is, with atoms that stack as in hcp.
+        """
+        n_fcc, n_hcp = int((self.order == "fcc").sum()), int((self.order == "hcp").sum())
+        if n_fcc + n_hcp <= int((self.order == "disordered").sum()):
+            return None
+        stacking = "fcc" if n_fcc >= n_hcp else "hcp"
+        return stacking if self.sublattices is None else _COMPOUNDS[self.sublattices.n_unlike, stacking]
+
+    def taken(self, atoms: Int[np.ndarray, " chosen"]) -> Self:
+        """Return the order of some atoms, as of one lattice."""
+        return replace(
+            self,
+            positions_angstrom=self.positions_angstrom[atoms],
+            order=self.order[atoms],
+            scores=self.scores[atoms],
+            rotations=self.rotations[atoms],
+            coordination=self.coordination[atoms],
+            is_exposed=self.is_exposed[atoms],
+            sublattices=None,
+        )
+
+    def lattices(self) -> tuple[tuple[Int[np.ndarray, " chosen"], Self], ...]:
+        """Return each lattice, which atoms it has and their order: of a compound the cations' and the anions'."""
+        if self.sublattices is None:
+            return ((np.arange(len(self)), self),)
+        is_anion = self.sublattices.is_anion
+        return tuple((atoms, self.taken(atoms)) for atoms in (np.flatnonzero(~is_anion), np.flatnonzero(is_anion)))

@@ -106,6 +106,35 @@ class FiveFoldAxis:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Dislocation:
+    """A perfect dislocation inside a grain.
+
+    Attributes
+    ----------
+    grain : int
+        Number of the grain.
+    burgers_half : tuple of int
+        Burgers vector in halves of the cubic cell's edges, up to its sign: (1, 1, 0) is 1/2 [110].
+    burgers_angstrom : ndarray of shape (3,)
+        The same in the particle's axes, in angstrom, for bonds of their mean length.
+    point_angstrom, direction : ndarray of shape (3,)
+        Where its line lies: the mean of the atoms in its core and a unit vector along them.
+    angle_deg : float
+        Between Burgers vector and line: 0 for a screw, 90 for an edge dislocation.
+    n_bonds : int
+        Bonds that close a circuit around it.
+    """
+
+    grain: int
+    burgers_half: tuple[int, int, int]
+    burgers_angstrom: Float[np.ndarray, " 3"]
+    point_angstrom: Float[np.ndarray, " 3"]
+    direction: Float[np.ndarray, " 3"]
+    angle_deg: float
+    n_bonds: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class GrainMap:
     """Grains, planes and axes of a particle.
 
@@ -119,6 +148,8 @@ class GrainMap:
         Kind of the plane defect that the atom belongs to, or ``none``.
     grains, planes, axes : tuple
         The largest grain first; the largest plane first.
+    dislocations : tuple of Dislocation
+        Perfect ones; partial ones are told by the planes that they end.
     """
 
     grain: Int[np.ndarray, " atom"]
@@ -127,6 +158,7 @@ class GrainMap:
     grains: tuple[Grain, ...]
     planes: tuple[Plane, ...]
     axes: tuple[FiveFoldAxis, ...]
+    dislocations: tuple[Dislocation, ...] = ()
 
     def count_defects(self, kind: PlaneKind) -> int:
         """Return how many defects of a kind there are; the two layers of an intrinsic fault are one."""

@@ -1,12 +1,12 @@
 """The order of atoms, as `atoms/order` keeps it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import cast
 
 import numpy as np
 import pandas as pd
 
-from nanodefect_assets.domain.atom_order import TEMPLATES, AtomOrder, BondLength
+from nanodefect_assets.domain.atom_order import TEMPLATES, AtomOrder, BondLength, Sublattices
 from nanodefect_assets.domain.grain_map import GrainMap, Reading
 from nanodefect_assets.domain.schemas import ATOM_ORDERS
 from nanodefect_assets.domain.structure import NO_GRAIN
@@ -27,15 +27,23 @@ def order_rows(structure_id: str, order: AtomOrder) -> pd.DataFrame:
             "atom_index": np.arange(len(order)),
             "order_class": order.order.astype(object),
             **scores,
+            "sublattice": _sublattice_names(order),
             "coordination": order.coordination.astype(np.int64),
             "is_exposed": order.is_exposed,
         }
     )
 
 
+def _sublattice_names(order: AtomOrder) -> "pd.Series[str]":
+    names = np.full(len(order), None, dtype=object)
+    if order.sublattices is not None:
+        names[:] = np.where(order.sublattices.is_anion, "anion", "cation")
+    return pd.Series(names, dtype="string")
+
+
 def add_rotations(arrays: ArraysWriter, structure_id: str, order: AtomOrder) -> None:
     """Keep how each atom's template is turned, and the distances that lengths are measured by."""
-    bond = order.bond
+    bond, compound = order.bond, order.sublattices
     arrays.add(
         structure_id,
         order.rotations.astype(np.float32),
@@ -43,6 +51,8 @@ def add_rotations(arrays: ArraysWriter, structure_id: str, order: AtomOrder) -> 
         mean_angstrom=bond.mean_angstrom,
         spread_angstrom=bond.spread_angstrom,
         cutoff_angstrom=bond.cutoff_angstrom,
+        n_unlike=0 if compound is None else compound.n_unlike,
+        unlike_share=0.0 if compound is None else compound.unlike_share,
     )
 
 
@@ -70,8 +80,20 @@ def read_orders(models: StoredGeneration, orders: StoredGeneration) -> Iterator[
                 spread_angstrom=lengths["spread"],
                 cutoff_angstrom=lengths["cutoff"],
             ),
+            sublattices=_sublattices(own, known),
         )
         yield model, order
+
+
+def _sublattices(rows: pd.DataFrame, known: Mapping[str, object]) -> Sublattices | None:
+    n_unlike = int(cast("int", known.get("n_unlike", 0)))  # version 1 knew no compounds
+    if not n_unlike:
+        return None
+    return Sublattices(
+        is_anion=(rows["sublattice"] == "anion").to_numpy(dtype=bool),
+        n_unlike=n_unlike,
+        unlike_share=float(cast("float", known["unlike_share"])),
+    )
 
 
 def grain_rows(structure_id: str, grain_map: GrainMap, reading: Reading) -> list[dict[str, object]]:
@@ -108,6 +130,31 @@ def plane_rows(structure_id: str, grain_map: GrainMap) -> list[dict[str, object]
     ]
 
 
+def dislocation_rows(structure_id: str, grain_map: GrainMap) -> list[dict[str, object]]:
+    """Return the rows of `DISLOCATIONS` of one particle."""
+    return [
+        {
+            "structure_id": structure_id,
+            "dislocation": number,
+            "grain": found.grain,
+            "burgers": _half_indices(found.burgers_half),
+            **_components("burgers_{}_angstrom", found.burgers_angstrom),
+            **_components("centre_{}_angstrom", found.point_angstrom),
+            **_components("line_{}", found.direction),
+            "angle_deg": found.angle_deg,
+            "n_bonds": found.n_bonds,
+        }
+        for number, found in enumerate(grain_map.dislocations)
+    ]
+
+
+def _half_indices(halves: tuple[int, int, int]) -> str:
+    """Return ``1/2 [1-10]`` for (1, -1, 0) and ``[100]`` for (2, 0, 0)."""
+    is_whole = all(half % 2 == 0 for half in halves)
+    indices = "".join(str(half // 2 if is_whole else half) for half in halves)
+    return f"[{indices}]" if is_whole else f"1/2 [{indices}]"
+
+
 def atom_grain_rows(structure_id: str, grain_map: GrainMap) -> pd.DataFrame:
     """Return the rows of `ATOM_GRAINS` of one particle."""
     return pd.DataFrame(
@@ -123,17 +170,19 @@ def atom_grain_rows(structure_id: str, grain_map: GrainMap) -> pd.DataFrame:
 
 def reading_row(model: AtomicModel, order: AtomOrder, grain_map: GrainMap, reading: Reading) -> dict[str, object]:
     """Return the row of `PARTICLE_READINGS` of one particle, but for its stretch against bulk."""
-    shares = order.shares()
+    shares, found = order.shares(), reading.evidence
+    n_basal_intrinsic = int(found.get("n_basal_i1", 0) + found.get("n_basal_i2", 0))
     return {
         "structure_id": model.structure_id,
         "is_simulated": model.is_simulated,
         "kind": reading.kind,
+        "crystal": order.crystal,
         "pathway": reading.pathway,
         "n_atoms": len(order),
         "n_grains": len(grain_map.grains),
         "n_twin_planes": grain_map.count_defects("twin"),
-        "n_intrinsic_faults": grain_map.count_defects("intrinsic"),
-        "n_extrinsic_faults": grain_map.count_defects("extrinsic"),
+        "n_intrinsic_faults": grain_map.count_defects("intrinsic") + n_basal_intrinsic,
+        "n_extrinsic_faults": grain_map.count_defects("extrinsic") + int(found.get("n_basal_extrinsic", 0)),
         "n_five_fold_axes": len(grain_map.axes),
         "fcc_fraction": shares["fcc"],
         "hcp_fraction": shares["hcp"],

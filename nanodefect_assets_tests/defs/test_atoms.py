@@ -7,12 +7,27 @@ from scipy.io import loadmat
 
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
-from nanodefect_assets.science.crystal.multiply_twinned import decahedron
-from nanodefect_assets.science.crystal.params import DecahedronParams
+from nanodefect_assets.science.crystal.disturb import disturb, turned_at_random
+from nanodefect_assets.science.crystal.layered import (
+    compound_particle,
+    faulted_particle,
+    fcc_particle,
+    sequence_of,
+    twinned_particle,
+)
+from nanodefect_assets.science.crystal.multiply_twinned import decahedron, growing_together, icosahedron
+from nanodefect_assets.science.crystal.params import (
+    CompoundParams,
+    CrystalParams,
+    DecahedronParams,
+    DisturbanceParams,
+    IcosahedronParams,
+)
 from nanodefect_assets.stores.atoms import read_labelled_atoms
 from nanodefect_assets.stores.simulated import write_coordinates
 from nanodefect_assets.stores.warehouse import run_query
 
+OF_DECAHEDRON = "FROM ordered_atoms WHERE structure_id LIKE '%deca.xyz'"
 READINGS = "SELECT kind, n_grains, n_twin_planes, n_five_fold_axes, is_simulated FROM particle_readings"
 
 
@@ -26,24 +41,112 @@ def planted(home):
     folder.mkdir()
     structure = decahedron(DecahedronParams())
     write_coordinates(folder / "deca.xyz", structure)
-    spec = "batch: deca-1\nsimulated: true\nfiles: [{path: deca.xyz, modality: coordinates}]\n"
+    write_coordinates(folder / "cdse.xyz", compound_particle(sequence_of("hhhhhfhhhhh"), CDSE))
+    spec = 'batch: deca-1\nsimulated: true\nfiles: [{path: "*.xyz", modality: coordinates}]\n'
     (folder / "batch.yaml").write_text(spec)
     return structure
 
 
-def test_a_planted_decahedron_is_read_as_one(home, planted, ingest):
+def test_a_planted_decahedron_and_a_faulted_wurtzite_are_read_as_what_they_are(home, planted, ingest):
     done = ingest(home, home.landing / "deca-1")
 
     assert done.trouble == ()
     decahedral = {"kind": "decahedron", "n_grains": 5, "n_twin_planes": 5, "n_five_fold_axes": 1, "is_simulated": True}
-    assert rows(home, READINGS) == [decahedral]
-    (counted,) = rows(home, "SELECT count(*) AS n, count(DISTINCT grain) AS grains FROM ordered_atoms")
+    assert rows(home, f"{READINGS} WHERE crystal = 'fcc'") == [decahedral]
+    (counted,) = rows(home, f"SELECT count(*) AS n, count(DISTINCT grain) AS grains {OF_DECAHEDRON}")
     assert counted == {"n": len(planted), "grains": 5}
-    (inner,) = rows(home, "SELECT count(*) AS n FROM ordered_atoms WHERE order_class = 'fcc' AND cna_class <> 'fcc'")
+    (inner,) = rows(home, f"SELECT count(*) AS n {OF_DECAHEDRON} AND order_class = 'fcc' AND cna_class <> 'fcc'")
     assert inner["n"] < 0.05 * len(planted)
     folder = home.current_folder(AssetName(group="atoms", noun="grains"), Place(batch="deca-1", aliquot="end"))
-    assert len(read_labelled_atoms(folder / "particle-000.extxyz")) == len(planted)
-    assert "<canvas" in (folder / "particle-000.html").read_text()
+    assert len(read_labelled_atoms(folder / "particle-001.extxyz")) == len(planted)
+    assert "<canvas" in (folder / "particle-001.html").read_text()
+
+    (compound,) = rows(
+        home, "SELECT kind, n_intrinsic_faults, bond_stretch FROM particle_readings WHERE crystal = 'wurtzite'"
+    )
+    assert compound == {"kind": "faulted", "n_intrinsic_faults": 1, "bond_stretch": pytest.approx(0, abs=0.003)}
+    (fault,) = rows(home, "SELECT value FROM evidence WHERE name = 'n_basal_i1'")
+    assert fault["value"] == 1
+    halves = rows(home, "SELECT sublattice, count(*) AS n FROM ordered_atoms GROUP BY ALL ORDER BY ALL")
+    assert [half["sublattice"] for half in halves] == ["anion", "cation", None]
+    assert halves[0]["n"] == pytest.approx(halves[1]["n"], rel=0.1)
+
+
+GOLD = CrystalParams(symbol="Au", lattice_angstrom=4.078, diameter_angstrom=45.0)
+PALLADIUM = CrystalParams(symbol="Pd", lattice_angstrom=3.891, diameter_angstrom=40.0)
+CDSE = CompoundParams(diameter_angstrom=40.0, length_angstrom=45.0)
+ROOM_TEMPERATURE = DisturbanceParams(thermal_rms_angstrom=0.08)
+ROUGH_AND_STRAINED = DisturbanceParams(
+    thermal_rms_angstrom=0.08, surface_rms_angstrom=0.4, surface_loss=0.2, strain=0.03, shear=0.015
+)
+NONE = {"n_twin_planes": 0, "n_intrinsic_faults": 0, "n_extrinsic_faults": 0, "n_five_fold_axes": 0}
+SHAPES = ("sphere", "cuboctahedron", "truncated_octahedron", "octahedron", "cube")
+SINGLE_CRYSTALS = {
+    f"{metal.symbol}-{shape}": (fcc_particle(metal.model_copy(update={"shape": shape})), "single_crystal", "fcc", {})
+    for metal in (GOLD, PALLADIUM)
+    for shape in SHAPES
+}
+KINDS = {
+    **SINGLE_CRYSTALS,
+    "twinned": (twinned_particle(GOLD), "twinned", "fcc", {"n_twin_planes": 1}),
+    "intrinsic": (faulted_particle("hh", GOLD), "faulted", "fcc", {"n_intrinsic_faults": 1}),
+    "extrinsic": (faulted_particle("hfh", GOLD), "faulted", "fcc", {"n_extrinsic_faults": 1}),
+    "decahedron": (decahedron(DecahedronParams()), "decahedron", "fcc", {"n_twin_planes": 5, "n_five_fold_axes": 1}),
+    "marks": (
+        decahedron(DecahedronParams(notch=2, n_rows=9)),
+        "decahedron",
+        "fcc",
+        {"n_twin_planes": 5, "n_five_fold_axes": 1},
+    ),
+    "icosahedron": (
+        icosahedron(IcosahedronParams()),
+        "icosahedron",
+        "fcc",
+        {"n_twin_planes": 30, "n_five_fold_axes": 12},
+    ),
+    "on-the-way": (growing_together(0.6, IcosahedronParams(n_shells=9)), "on_the_way", "fcc", None),
+    "wurtzite": (compound_particle("AB", CDSE), "hcp", "wurtzite", {}),
+    "wurtzite-i1": (
+        compound_particle(sequence_of("hhhhhhfhhhhhh"), CDSE),
+        "faulted",
+        "wurtzite",
+        {"n_intrinsic_faults": 1},
+    ),
+    "zincblende": (compound_particle("ABC", CDSE), "single_crystal", "zincblende", {}),
+    "zincblende-twin": (
+        compound_particle(sequence_of("ffffffhffffff"), CDSE),
+        "twinned",
+        "zincblende",
+        {"n_twin_planes": 1},
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("disturbance", [ROOM_TEMPERATURE, ROUGH_AND_STRAINED], ids=["warm", "rough"])
+def test_every_planted_structure_is_recognised_for_what_it_is(home, ingest, disturbance, rng):
+    folder = home.landing / "planted"
+    folder.mkdir()
+    for name, (structure, *_) in KINDS.items():
+        turned = turned_at_random(disturb(structure, disturbance, rng=rng), rng=rng)
+        write_coordinates(folder / f"{name}.xyz", turned.taken(rng.permutation(len(turned))))
+    spec = 'batch: planted\nsimulated: true\nfiles: [{path: "*.xyz", modality: coordinates}]\n'
+    (folder / "batch.yaml").write_text(spec)
+
+    assert ingest(home, folder).trouble == ()
+    read = {row.pop("structure_id"): row for row in rows(home, "SELECT * FROM particle_readings")}
+    found = {name: read[f"planted/end/{name}.xyz"] for name in KINDS}
+    assert {name: (row["kind"], row["crystal"]) for name, row in found.items()} == {
+        name: (kind, crystal) for name, (_, kind, crystal, _) in KINDS.items()
+    }
+    for name, (_, _, _, counts) in KINDS.items():
+        assert counts is None or {key: found[name][key] for key in NONE} == {**NONE, **counts}, name
+    basal = "SELECT structure_id, value FROM evidence WHERE name = 'n_basal_i1'"
+    assert {row["structure_id"].split("/")[-1]: row["value"] for row in rows(home, basal)} == {
+        "wurtzite.xyz": 0,
+        "wurtzite-i1.xyz": 1,
+    }
+    assert rows(home, "SELECT * FROM dislocations") == []
 
 
 @pytest.mark.slow

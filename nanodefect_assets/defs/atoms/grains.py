@@ -27,7 +27,7 @@ class GrainConfig(GrainParams, dg.Config):
     deps=[["atoms", "order"], ["atoms", "atomic_model"]],
     partitions_def=sample,
     group_name="atoms",
-    code_version="2",
+    code_version="3",
     kinds={"parquet", "html"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -38,28 +38,26 @@ class GrainConfig(GrainParams, dg.Config):
     ],
 )
 def grains(context: dg.AssetExecutionContext, config: GrainConfig, home: HomeResource) -> dg.MaterializeResult:
-    """Grains, twin planes, stacking faults and five-fold axes of each particle: what it is and how it grew.
+    """Grains, twin planes, stacking faults, dislocations and five-fold axes: what each particle is and how it grew.
 
     Each particle also as an interactive page and as extended xyz, beside the tables.
     """
-    from nanodefect_assets.domain.schemas import ATOM_GRAINS, EVIDENCE, GRAINS, PARTICLE_READINGS, PLANES
-    from nanodefect_assets.science.atoms.facets import find_facets
-    from nanodefect_assets.science.atoms.grains import find_grains
-    from nanodefect_assets.science.atoms.reading import read_particle
+    from nanodefect_assets.domain.schemas import ATOM_GRAINS, DISLOCATIONS, EVIDENCE, GRAINS, PARTICLE_READINGS, PLANES
+    from nanodefect_assets.science.atoms.particle import read_atoms
     from nanodefect_assets.stores.atom_orders import read_orders
 
     models, orders = upstream(context, home, "atoms", "atomic_model"), upstream(context, home, "atoms", "order")
     kinds: dict[str, str] = {}
     with making(context, home, inputs=[orders, models], params=config) as out:
-        for table in (ATOM_GRAINS, GRAINS, PLANES, PARTICLE_READINGS, EVIDENCE):
+        for table in (ATOM_GRAINS, GRAINS, PLANES, DISLOCATIONS, PARTICLE_READINGS, EVIDENCE):
             out.add_rows(table, [])
         for n, (model, order) in enumerate(read_orders(models, orders)):
             with out.item(model.structure_id):
-                found = find_grains(order, config)
-                reading = read_particle(order, found, find_facets(order, found))
+                found, reading = read_atoms(order, config)
                 _add(out, n, model, order, found, reading)
                 way = "" if reading.pathway == "none" else f", pathway {reading.pathway}"
-                kinds[model.structure_id] = f"{reading.kind}{way}"
+                compound = "" if order.sublattices is None else f", {order.crystal}"
+                kinds[model.structure_id] = f"{reading.kind}{compound}{way}"
     unread = [name for name, kind in kinds.items() if kind.startswith("disordered")]
     lines = [f"- `{name}`: {kind}" for name, kind in kinds.items()]
     return report(
@@ -91,11 +89,12 @@ def _add(
     reading: "Reading",
 ) -> None:
     """Write the rows, the page and the extended xyz of one particle."""
-    from nanodefect_assets.domain.schemas import ATOM_GRAINS, EVIDENCE, GRAINS, PARTICLE_READINGS, PLANES
+    from nanodefect_assets.defs.atoms.order import bulk_of
+    from nanodefect_assets.domain.schemas import ATOM_GRAINS, DISLOCATIONS, EVIDENCE, GRAINS, PARTICLE_READINGS, PLANES
     from nanodefect_assets.plots.viewer import build_viewer
-    from nanodefect_assets.science.crystal.bulk import bulk_bond_angstrom
     from nanodefect_assets.stores.atom_orders import (
         atom_grain_rows,
+        dislocation_rows,
         evidence_rows,
         grain_rows,
         plane_rows,
@@ -103,12 +102,13 @@ def _add(
     )
     from nanodefect_assets.stores.atoms import write_labelled_atoms
 
-    name, bulk = model.structure_id, bulk_bond_angstrom(model.species.tolist())
+    name, bulk = model.structure_id, bulk_of(model, order)
     stretch = None if bulk is None else order.bond.stretch_against(bulk)
     write_labelled_atoms(out.folder / f"particle-{number:03d}.extxyz", model.species.tolist(), order, found)
     (out.folder / f"particle-{number:03d}.html").write_text(build_viewer(order, found, title=name), encoding="utf-8")
     out.add_rows(ATOM_GRAINS, atom_grain_rows(name, found))
     out.add_rows(GRAINS, grain_rows(name, found, reading))
     out.add_rows(PLANES, plane_rows(name, found))
+    out.add_rows(DISLOCATIONS, dislocation_rows(name, found))
     out.add_rows(EVIDENCE, evidence_rows(name, reading))
     out.add_rows(PARTICLE_READINGS, [{**reading_row(model, order, found, reading), "bond_stretch": stretch}])

@@ -31,7 +31,7 @@ class OrderConfig(OrderParams, dg.Config):
     deps=[["atoms", "atomic_model"]],
     partitions_def=sample,
     group_name="atoms",
-    code_version="1",
+    code_version="2",
     kinds={"numba", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -39,15 +39,17 @@ class OrderConfig(OrderParams, dg.Config):
         declare_check(
             ("atoms", "order"),
             "bonds_plausible",
-            "The bond length of a particle of one fcc element lies within a tenth of that of bulk.",
+            "Bonds of a particle of one fcc element, or of a known compound, lie within a tenth of those of bulk.",
         ),
     ],
 )
 def order(context: dg.AssetExecutionContext, config: OrderConfig, home: HomeResource) -> dg.MaterializeResult:
-    """Order of every atom: fcc, hcp, five-fold, icosahedral, ambiguous, surface or disordered; scores, strain."""
+    """Order of every atom: fcc, hcp, five-fold, icosahedral, ambiguous, surface or disordered; scores, strain.
+
+    Of a compound each atom is judged by its own lattice, cations or anions: zincblende is fcc, wurtzite hcp.
+    """
     from nanodefect_assets.domain.schemas import ATOM_ORDERS
-    from nanodefect_assets.science.atoms.order import classify_order
-    from nanodefect_assets.science.crystal.bulk import bulk_bond_angstrom
+    from nanodefect_assets.science.atoms.compound import classify_particle
     from nanodefect_assets.stores.atom_orders import ROTATIONS, add_rotations
     from nanodefect_assets.stores.atomic_models import read_atomic_models
 
@@ -60,8 +62,8 @@ def order(context: dg.AssetExecutionContext, config: OrderConfig, home: HomeReso
         arrays = out.arrays(ROTATIONS)
         for n, model in enumerate(read_atomic_models(source)):
             with out.item(model.structure_id):
-                found = classify_order(model.positions_angstrom, config)
-                bulk = bulk_bond_angstrom(model.species.tolist())
+                found = classify_particle(model.positions_angstrom, model.species, config)
+                bulk = bulk_of(model, found)
                 out.add_rows(ATOM_ORDERS, _rows(model, found, bulk))
                 add_rotations(arrays, model.structure_id, found)
                 shown = found if shown is None else shown
@@ -86,24 +88,43 @@ def order(context: dg.AssetExecutionContext, config: OrderConfig, home: HomeReso
     )
 
 
+def bulk_of(model: "AtomicModel", order: "AtomOrder") -> float | None:
+    """Return the distance of neighbours of one lattice in bulk; None where it is not known."""
+    from nanodefect_assets.science.crystal.bulk import bulk_bond_angstrom, bulk_compound_bond_angstrom
+
+    species = model.species.tolist()
+    return bulk_bond_angstrom(species) if order.sublattices is None else bulk_compound_bond_angstrom(species)
+
+
 def _rows(model: "AtomicModel", found: "AtomOrder", bulk: float | None) -> "pd.DataFrame":
     """Return the rows of `ATOM_ORDERS` of one particle, with what the other methods say (fig. A.5)."""
-    import numpy as np
+    import pandas as pd
 
     from nanodefect_assets.domain.schemas import ATOM_ORDERS
+    from nanodefect_assets.stores.atom_orders import order_rows
+
+    others = pd.concat([_by_other_methods(part, bulk).set_index(atoms) for atoms, part in found.lattices()])
+    return order_rows(model.structure_id, found).join(others)[list(ATOM_ORDERS.names)]
+
+
+def _by_other_methods(order: "AtomOrder", bulk: float | None) -> "pd.DataFrame":
+    """Return common neighbour analysis, bond order parameters and strain of the atoms of one lattice."""
+    import numpy as np
+    import pandas as pd
+
     from nanodefect_assets.science.atoms.bond_order import averaged_bond_order
     from nanodefect_assets.science.atoms.common_neighbours import common_neighbours
     from nanodefect_assets.science.atoms.strain import measure_strain, volumetric
-    from nanodefect_assets.stores.atom_orders import order_rows
 
-    cutoff, positions = found.bond.cutoff_angstrom, model.positions_angstrom
-    strain = np.full(len(found), np.nan) if bulk is None else volumetric(measure_strain(found, bulk))
-    return order_rows(model.structure_id, found).assign(
-        cna_class=common_neighbours(positions, cutoff).astype(object),
-        q4=averaged_bond_order(positions, cutoff, 4),
-        q6=averaged_bond_order(positions, cutoff, 6),
-        mean_strain=strain,
-    )[list(ATOM_ORDERS.names)]
+    cutoff, positions = order.bond.cutoff_angstrom, order.positions_angstrom
+    return pd.DataFrame(
+        {
+            "cna_class": common_neighbours(positions, cutoff).astype(object),
+            "q4": averaged_bond_order(positions, cutoff, 4),
+            "q6": averaged_bond_order(positions, cutoff, 6),
+            "mean_strain": np.full(len(order), np.nan) if bulk is None else volumetric(measure_strain(order, bulk)),
+        }
+    )
 
 
 def _preview(found: "AtomOrder | None") -> bytes | None:

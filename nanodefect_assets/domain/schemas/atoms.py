@@ -73,7 +73,8 @@ ATOM_ORDERS = Table(
         number("score_hcp", "The same with the hcp polyhedron."),
         number("score_five_fold", "The same with the polyhedron on the axis of a decahedron; 0 where not tried."),
         number("score_icosahedral", "The same with the icosahedron; 0 where not tried."),
-        integer("coordination", "Neighbours within the cut-off."),
+        text("sublattice", "cation or anion of a compound: what it is by its own lattice; else missing.", null=True),
+        integer("coordination", "Neighbours within the cut-off; in a compound those of its own lattice."),
         flag("is_exposed", "Whether the atom lies at the outside of the particle."),
         text("cna_class", "fcc, hcp, icosahedral or other by common neighbour analysis."),
         number("q4", "Averaged bond order parameter of Lechner and Dellago, l = 4.", null=True),
@@ -91,7 +92,7 @@ ATOM_GRAINS = Table(
         integer("atom_index", "Number of the atom, from 0."),
         integer("grain", "Number of the grain; missing for atoms of no one grain.", null=True),
         integer("plane", "Number of the layer of hcp atoms; missing for others.", null=True),
-        text("defect", "Kind of the defect, or none."),
+        text("defect", "Kind of the defect, or none; in an hcp crystal the basal fault (fcc: a thicker block)."),
     ),
     key=("structure_id", "atom_index"),
 )
@@ -102,7 +103,7 @@ GRAINS = Table(
     columns=(
         text("structure_id", "The particle."),
         integer("grain", "Number of the grain, the largest first, from 0."),
-        integer("n_atoms", "Atoms that are fcc beyond doubt."),
+        integer("n_atoms", "Atoms that are fcc beyond doubt; of a compound its cations."),
         *(number(f"centre_{axis}_angstrom", f"Mean of its atoms along {axis}.", "angstrom") for axis in "xyz"),
         *(number(f"stacking_{axis}", f"Component along {axis} of a stacking direction <111>.") for axis in "xyz"),
         integer("row", "Tetrahedral subunits: 0 in the core, 1 and 2 in the rows over it, 3 below.", null=True),
@@ -117,15 +118,32 @@ PLANES = Table(
     columns=(
         text("structure_id", "The particle."),
         integer("plane", "Number of the layer, the largest first, from 0."),
-        text("kind", "twin, intrinsic, extrinsic, hcp or rhcp."),
+        text("kind", "twin, intrinsic, extrinsic, hcp (of a block or a crystal) or rhcp."),
         integer("defect_number", "Number of the defect; the layers of one fault share it."),
         text("letters", "Layers around it along its normal: f fcc, h hcp, ? not known; it is the middle one."),
-        integer("n_atoms", "Hcp atoms of the layer."),
+        integer("n_atoms", "Hcp atoms of the layer; of a compound its cations."),
         *(number(f"normal_{axis}", f"Component of its normal along {axis}.") for axis in "xyz"),
         number("distance_to_twin_angstrom", "Distance from the nearest twin plane.", "angstrom", null=True),
         integer("n_inner_edge_atoms", "Edge atoms inside the particle at no other boundary: a partial dislocation."),
     ),
     key=("structure_id", "plane"),
+)
+
+DISLOCATIONS = Table(
+    name="dislocations",
+    meaning="One perfect dislocation inside a grain; partial ones are in planes.n_inner_edge_atoms.",
+    columns=(
+        text("structure_id", "The particle."),
+        integer("dislocation", "Number of the dislocation, from 0, the longest first."),
+        integer("grain", "Number of the grain."),
+        text("burgers", "Burgers vector in the grain's cubic axes, up to its sign: 1/2 [110]."),
+        *(number(f"burgers_{axis}_angstrom", f"The same along {axis} of the particle.", "angstrom") for axis in "xyz"),
+        *(number(f"centre_{axis}_angstrom", f"Middle of its line along {axis}.", "angstrom") for axis in "xyz"),
+        *(number(f"line_{axis}", f"Component along {axis} of the line's direction.") for axis in "xyz"),
+        number("angle_deg", "Between Burgers vector and line: 0 screw, 90 edge.", "deg"),
+        integer("n_bonds", "Bonds beside the line that close a circuit around it."),
+    ),
+    key=("structure_id", "dislocation"),
 )
 
 PARTICLE_READINGS = Table(
@@ -136,20 +154,31 @@ PARTICLE_READINGS = Table(
         SIMULATED,
         text(
             "kind",
-            "single_crystal, faulted, twinned, decahedron, on_the_way, icosahedron, hcp, polycrystal or disordered.",
+            "single_crystal, faulted (fcc, or hcp with basal faults), twinned, decahedron, on_the_way, icosahedron, "
+            "hcp (also wurtzite), polycrystal or disordered.",
+        ),
+        text(
+            "crystal",
+            "fcc or hcp; of a compound zincblende, wurtzite, rocksalt or nickeline; missing where most atoms are "
+            "disordered.",
+            null=True,
         ),
         text("pathway", "If on_the_way: A, tetrahedron by tetrahedron; B, two rows at once; undecided. Else none."),
         integer("n_atoms", "Atoms."),
         integer("n_grains", "Grains."),
         integer("n_twin_planes", "Twin planes."),
-        integer("n_intrinsic_faults", "Intrinsic stacking faults."),
-        integer("n_extrinsic_faults", "Extrinsic stacking faults."),
+        integer("n_intrinsic_faults", "Intrinsic stacking faults, basal ones too."),
+        integer("n_extrinsic_faults", "Extrinsic stacking faults, basal ones too."),
         integer("n_five_fold_axes", "Axes in which five grains meet."),
         number("fcc_fraction", "Share of all atoms that are fcc."),
         number("hcp_fraction", "Share of all atoms that are hcp."),
-        number("bond_angstrom", "Bond length: first peak of the radial distribution function.", "angstrom"),
+        number(
+            "bond_angstrom",
+            "Distance of neighbours, of a compound of its cations: first peak of the radial distribution function.",
+            "angstrom",
+        ),
         number("bond_spread_angstrom", "Standard deviation of the distances of neighbours.", "angstrom"),
-        number("bond_stretch", "Bond length over that of bulk, less 1; missing for alloys.", null=True),
+        number("bond_stretch", "This distance over that of bulk, less 1; missing for alloys.", null=True),
     ),
     key=("structure_id",),
 )

@@ -1,5 +1,7 @@
 """Grains of fcc, twin planes and stacking faults between them, and five-fold axes."""
 
+from dataclasses import replace
+
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
 from scipy.spatial import cKDTree
@@ -8,6 +10,8 @@ from nanodefect_assets.domain.atom_order import AtomOrder
 from nanodefect_assets.domain.grain_map import Grain, GrainMap, Plane
 from nanodefect_assets.domain.structure import NO_GRAIN
 from nanodefect_assets.science.atoms.axes import find_axes
+from nanodefect_assets.science.atoms.basal import basal_defects, is_hcp_crystal
+from nanodefect_assets.science.atoms.dislocations import find_dislocations
 from nanodefect_assets.science.atoms.layers import WINDOW, Layer, describe_layers, group_layers
 from nanodefect_assets.science.atoms.links import Pairs, group_atoms, neighbour_pairs, renumber, turn_between_deg
 from nanodefect_assets.science.atoms.params import GrainParams
@@ -48,23 +52,28 @@ def find_grains(order: AtomOrder, params: GrainParams) -> GrainMap:
     group of hcp atoms with one normal and at one height. Layers are named after the sequence of layers around them:
     one hcp layer alone is a twin plane, two side by side are an intrinsic stacking fault, two with one fcc layer
     between them an extrinsic one. The sides of a stacking fault are one grain where they have one orientation. A twin
-    boundary with steps is one defect.
+    boundary with steps is one defect. In a particle that is an hcp crystal hcp layers are no defects, and fcc layers
+    between them are basal faults.
     """
     pairs = neighbour_pairs(order.positions_angstrom, order.bond.cutoff_angstrom)
     grain_of = _group_grains(order, pairs, params)
     layer_of = group_layers(order, pairs, params)
     layers = describe_layers(layer_of, grain_of, order, params)
+    if is_hcp := is_hcp_crystal(order):
+        layers = [replace(layer, kind="hcp") for layer in layers]
     frames = _frames(grain_of, order)
     table = _joined_grains(layers, frames, params)
     grain_of = np.append(table, NO_GRAIN)[grain_of]
     planes = _describe_planes(layers, table, order, pairs)
+    grains = _describe_grains(grain_of, order)
     return GrainMap(
         grain=grain_of,
         plane=layer_of,
-        defect=_defect_of(layer_of, layers),
-        grains=_describe_grains(grain_of, order),
+        defect=basal_defects(order) if is_hcp else _defect_of(layer_of, layers),
+        grains=grains,
         planes=planes,
         axes=find_axes(planes),
+        dislocations=find_dislocations(order, grain_of, grains, pairs),
     )
 
 

@@ -11,7 +11,7 @@ from nanodefect_assets.domain.atom_order import BondLength
 from nanodefect_assets.domain.structure import Positions
 
 N_VERTICES = 12
-_MIN_ATOMS = 13
+MIN_ATOMS = 13
 _RANGE = 1.75
 """Distances counted, in nearest-neighbour distances: beyond the second shell of fcc at 1.41."""
 _BIN = 0.004
@@ -47,9 +47,9 @@ def check_positions(positions_angstrom: Positions) -> None:
     ValueError
         If there are too few atoms, a number is missing, or atoms lie on one another.
     """
-    if positions_angstrom.ndim != 2 or positions_angstrom.shape[1] != 3 or len(positions_angstrom) < _MIN_ATOMS:
+    if positions_angstrom.ndim != 2 or positions_angstrom.shape[1] != 3 or len(positions_angstrom) < MIN_ATOMS:
         raise ValueError(
-            f"Expected {_MIN_ATOMS} or more atoms with x, y, z. Got an array of {positions_angstrom.shape}."
+            f"Expected {MIN_ATOMS} or more atoms with x, y, z. Got an array of {positions_angstrom.shape}."
         )
     if n_bad := int((~np.isfinite(positions_angstrom)).any(axis=1).sum()):
         raise ValueError(f"Expected a number for every coordinate. Got {n_bad} atoms without.")
@@ -89,10 +89,11 @@ def measure_bond(positions_angstrom: Positions) -> BondLength:
 
 
 def _first_peak(centres: Float[np.ndarray, " bin"], density: Float[np.ndarray, " bin"]) -> float:
-    at = int(np.where(centres < 1.3, density, 0).argmax())
+    # A gas has no peak: its shortest distances are its most frequent ones.
+    at = max(int(np.where(centres < 1.3, density, 0).argmax()), 1)
     below, top, above = density[at - 1 : at + 2]
     bend = below - 2 * top + above
-    return float(centres[at] + (0.5 * (below - above) / bend * _BIN if bend < 0 else 0))
+    return float(centres[at] + (np.clip(0.5 * (below - above) / bend, -1, 1) * _BIN if bend < 0 else 0))
 
 
 def _first_minimum(centres: Float[np.ndarray, " bin"], density: Float[np.ndarray, " bin"], peak: float) -> float:

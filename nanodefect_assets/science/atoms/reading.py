@@ -49,13 +49,17 @@ def read_particle(order: AtomOrder, grain_map: GrainMap, facets: Facets) -> Read
     rows = _rows(grain_map, core)
     completeness = _completeness(grain_map, core, rows)
     kind = _kind(order, grain_map, rows)
+    basal = count_basal_faults(order) if kind == "hcp" else {}
+    if any(basal.values()):
+        kind = "faulted"
     evidence = {
         **_counts(order, grain_map),
         **_tetrahedra(rows, completeness),
         **_axis_numbers(core),
         **_surface(order, grain_map, facets),
         **_faults(grain_map),
-        **(count_basal_faults(order) if kind == "hcp" else {}),
+        "n_perfect_dislocations": float(len(grain_map.dislocations)),
+        **basal,
     }
     pathway = _pathway(rows, completeness) if kind == "on_the_way" else "none"
     return Reading(kind=kind, pathway=pathway, evidence=evidence, completeness=completeness, rows=rows)

@@ -5,6 +5,8 @@ from math import sqrt
 
 from ase.data import atomic_numbers, reference_states
 
+from nanodefect_assets.science.crystal.spacings import COMPOUNDS_ANGSTROM, symbols_of
+
 
 def bulk_bond_angstrom(species: Iterable[str]) -> float | None:
     """Return the distance of neighbours in the bulk crystal of a particle's one element, in ångström.
@@ -22,3 +24,16 @@ def bulk_bond_angstrom(species: Iterable[str]) -> float | None:
     if state is None or state.get("symmetry") != "fcc":
         return None
     return float(state["a"]) / sqrt(2)
+
+
+def bulk_compound_bond_angstrom(species: Iterable[str]) -> float | None:
+    """Return the distance of neighbours of one species in a compound of two elements, in ångström; None if not known.
+
+    That of the phase which is stable at room temperature; wurtzite and zincblende differ by half a percent in CdSe.
+    """
+    elements = set(species)
+    name = next((name for name in COMPOUNDS_ANGSTROM if set(symbols_of(name)) == elements), None)
+    if name is None:
+        return None
+    structure, a_angstrom, _ = COMPOUNDS_ANGSTROM[name]
+    return a_angstrom if structure == "wurtzite" else a_angstrom / sqrt(2)

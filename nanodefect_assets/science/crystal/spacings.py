@@ -6,7 +6,7 @@ from math import sqrt
 
 from ase.data import atomic_numbers, reference_states
 
-_COMPOUNDS_ANGSTROM = {
+COMPOUNDS_ANGSTROM = {
     "CdSe": ("wurtzite", 4.299, 7.010),
     "CdS": ("wurtzite", 4.136, 6.713),
     "ZnO": ("wurtzite", 3.250, 5.207),
@@ -47,7 +47,7 @@ def lattice_spacings_nm(material: str) -> tuple[float, ...] | None:
     .. [2] N. W. Ashcroft, N. D. Mermin, Solid State Physics (1976), as tabulated in ``ase.data.reference_states``.
     """
     name = material.strip()
-    crystals = [_COMPOUNDS_ANGSTROM[name]] if name in _COMPOUNDS_ANGSTROM else [_element(s) for s in _symbols(name)]
+    crystals = [COMPOUNDS_ANGSTROM[name]] if name in COMPOUNDS_ANGSTROM else [_element(s) for s in symbols_of(name)]
     known = [crystal for crystal in crystals if crystal is not None]
     if not crystals or len(known) < len(crystals):
         return None
@@ -55,7 +55,7 @@ def lattice_spacings_nm(material: str) -> tuple[float, ...] | None:
     return tuple(spacing / 10 for spacing in found)
 
 
-def _symbols(name: str) -> list[str]:
+def symbols_of(name: str) -> list[str]:
     """Return the chemical symbols in a name, or nothing where it is not made of them."""
     parts = re.findall(r"[A-Z][a-z]?", name)
     is_formula = re.fullmatch(r"(?:[A-Z][a-z]?[0-9.]*[@\-/ ]*)+", name) is not None

@@ -55,7 +55,7 @@ def test_the_reading_of_a_wurtzite_sublattice_holds_its_faults(rng):
     grain_map = find_grains(order, GrainParams())
     found = read_particle(order, grain_map, find_facets(order, grain_map))
 
-    assert found.kind == "hcp"
+    assert found.kind == "faulted"
     assert found.evidence["n_basal_i1"] == 1
 
 

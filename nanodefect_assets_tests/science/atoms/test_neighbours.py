@@ -26,6 +26,13 @@ def test_the_cutoff_lies_between_the_first_two_shells(rng):
     assert 1.1 < bond.cutoff_angstrom / CRYSTAL.bond_angstrom < 1.35
 
 
+def test_a_gas_whose_shortest_distances_are_the_most_frequent_has_a_length_too():
+    rng = np.random.default_rng(3)
+    bonds = [measure_bond(rng.uniform(0, 40, size=(n_atoms, 3))) for n_atoms in (100, 300, 600, 1200)]
+
+    assert all(0 < bond.peak_angstrom < bond.cutoff_angstrom for bond in bonds)
+
+
 def test_lengths_scale_with_the_particle():
     once, twice = measure_bond(CRYSTAL.positions_angstrom), measure_bond(CRYSTAL.positions_angstrom * 2)
 
