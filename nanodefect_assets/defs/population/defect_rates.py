@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import Field
 
 from nanodefect_assets.defs.checks import declare_check
 from nanodefect_assets.defs.conditions import when_inputs_settle
@@ -31,15 +30,13 @@ _RATES: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
 class DefectRateConfig(RateParams, dg.Config):
     """Launchpad form of `RateParams`."""
 
-    seed: int = Field(default=2021, ge=0, description="Of the confusion matrices that are drawn.")
-
 
 @dg.asset(
     key=["population", "defect_rates"],
     deps=[dg.AssetDep(["hrtem", "particle_classes"], partition_mapping=batch_of_sample)],
     partitions_def=synthesis_batch,
     group_name="population",
-    code_version="1",
+    code_version="2",
     kinds={"pandas", "parquet"},
     automation_condition=when_inputs_settle,
     check_specs=[
@@ -98,9 +95,7 @@ def _aliquot_rows(
     home: HomeResource, place: Place, particles: "pd.DataFrame", config: DefectRateConfig
 ) -> list[dict[str, Any]]:
     """Return the rates of an aliquot, of measured and of simulated micrographs apart."""
-    from nanodefect_assets.domain.randomness import generator_for
-
-    rows = []
+    rows: list[dict[str, Any]] = []
     whole = particles[particles["kind"] == "particle"]
     for is_simulated, every in whole.groupby("is_simulated"):
         counted = every[~every["touches_edge"] & every["unlike_training"].isna()]
@@ -112,13 +107,11 @@ def _aliquot_rows(
             "n_micrographs": int(counted["micrograph_id"].nunique()),
             "n_particles": len(counted),
         }
-        for rate in _RATES:
-            rng = generator_for(config.seed, "population/defect_rates", place.sample, rate)
-            rows.append(about | {"rate": rate} | _rate(home, rate, counted, config, rng))
+        rows += [about | {"rate": rate} | _rate(home, rate, counted, config) for rate in _RATES]
     return rows
 
 
-def _rate(home: HomeResource, rate: str, counted: "pd.DataFrame", config: DefectRateConfig, rng: Any) -> dict[str, Any]:
+def _rate(home: HomeResource, rate: str, counted: "pd.DataFrame", config: DefectRateConfig) -> dict[str, Any]:
     """Return the numbers of one rate, or why there are none."""
     from nanodefect_assets.science.population.confusion_correction import corrected_rate
 
@@ -129,7 +122,7 @@ def _rate(home: HomeResource, rate: str, counted: "pd.DataFrame", config: Defect
         known = {"model_version": version, "calibration_set": record.training_fingerprint}
         nothing |= known
         part, among = _RATES[rate]
-        found = corrected_rate(_counts(counted), _confusion(record), part, among, config, rng=rng)
+        found = corrected_rate(_counts(counted), _confusion(record), part, among, config)
     except Refusal as refusal:
         return nothing | {"refused": str(refusal)}
     return known | {

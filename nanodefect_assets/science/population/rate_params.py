@@ -12,7 +12,6 @@ class RateParams(BaseModel):
     min_particles: int = Field(default=30, ge=5, description="Fewer classified particles have no rate.")
     min_calibration: int = Field(default=10, ge=1, description="Calibration regions that every class must have.")
     confidence: float = Field(default=0.95, gt=0.5, lt=1, description="Share of intervals that should hold the rate.")
-    n_draws: int = Field(default=200, ge=50, le=100_000, description="Confusion matrices drawn for its uncertainty.")
     min_p_alike: float = Field(
         default=0.001, ge=0, lt=1, description="Refused where counts that fit the confusion this badly are rarer."
     )
