@@ -66,6 +66,8 @@ GRAPH = {
         "hrtem/mask_scores",
         "hrtem/particles",
         "hrtem/segmentation",
+        "population/defect_rates",
+        "population/handedness_fraction",
         "population/size_distribution",
         "samples/intake",
         "samples/micrographs",

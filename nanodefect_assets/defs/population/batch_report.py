@@ -26,7 +26,11 @@ _OF_A_SAMPLE = (
     AssetName(group="samples", noun="tilt_series"),
     AssetName(group="atoms", noun="grains"),
 )
-_SIZES = AssetName(group="population", noun="size_distribution")
+_OF_A_BATCH = (
+    AssetName(group="population", noun="size_distribution"),
+    AssetName(group="population", noun="defect_rates"),
+    AssetName(group="population", noun="handedness_fraction"),
+)
 
 
 _MOST_NAMED = 50
@@ -44,7 +48,7 @@ _MADE_OF: dict[str, tuple[str, ...]] = {
     deps=[
         *(dg.AssetDep([name.group, name.noun], partition_mapping=batch_of_sample) for name in _OF_A_SAMPLE),
         ["samples", "intake"],
-        [_SIZES.group, _SIZES.noun],
+        *([name.group, name.noun] for name in _OF_A_BATCH),
     ],
     partitions_def=synthesis_batch,
     group_name="population",
@@ -61,7 +65,7 @@ _MADE_OF: dict[str, tuple[str, ...]] = {
     ],
 )
 def batch_report(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
-    """One self-contained page of a batch: conditions, images with outlines, sizes, atoms, checks, refusals, models."""
+    """One self-contained page of a batch: conditions, outlined images, sizes, faults, hands, atoms, checks, refusals, models."""
     from nanodefect_assets.defs.population.batch_sections import batch_sections
     from nanodefect_assets.plots.page import build_page
 
@@ -99,7 +103,7 @@ def _made(context: dg.AssetExecutionContext, home: HomeResource) -> "Made":
     manifest = None if batch is None else manifest_in_force(home.home, batch)
     if batch is None or manifest is None:
         raise dg.Failure(f"Expected an accepted batch. Got {context.partition_key}, of which nothing was accepted.")
-    places = {cell: _OF_A_SAMPLE for cell in manifest.cells()} | {Place(batch=batch): (_SIZES,)}
+    places = {cell: _OF_A_SAMPLE for cell in manifest.cells()} | {Place(batch=batch): _OF_A_BATCH}
     found = {
         place: {asset.noun: made for asset in assets if (made := current_generation(home.home, asset, place))}
         for place, assets in places.items()

@@ -10,6 +10,7 @@ import pandas as pd
 from nanodefect_assets.defs.check_results import NOT_APPLICABLE, CheckResult, latest_results
 from nanodefect_assets.defs.hrtem.networks import SEGMENTER
 from nanodefect_assets.defs.partitions import sample_key
+from nanodefect_assets.defs.population.rate_sections import faults_section, hands_section
 from nanodefect_assets.domain.keys import Place, aliquot_label
 from nanodefect_assets.domain.manifest import Condition, Manifest
 from nanodefect_assets.domain.model_card import model_facts
@@ -51,6 +52,10 @@ class Made:
         """Go through the samples in the order of their growth times."""
         return ((cell, self.generations[cell]) for cell in self.manifest.cells())
 
+    def of_batch(self, noun: str) -> StoredGeneration | None:
+        """Return the generation of an asset of the whole batch."""
+        return self.generations[Place(batch=self.manifest.batch)].get(noun)
+
 
 def batch_sections(made: Made, instance: dg.DagsterInstance) -> list[PageSection]:
     """Return the sections in the order in which they are read; what a batch does not have has none."""
@@ -58,6 +63,8 @@ def batch_sections(made: Made, instance: dg.DagsterInstance) -> list[PageSection
         _conditions(made.manifest),
         *(_sample(place, generations) for place, generations in made.samples()),
         _sizes(made),
+        faults_section(made.of_batch("defect_rates")),
+        hands_section(made.of_batch("handedness_fraction")),
         _atoms(made),
         *_segmenters(made),
         _checks(made, instance),
@@ -142,7 +149,7 @@ def _mosaic(generations: Mapping[str, StoredGeneration]) -> tuple[PagePicture, .
 
 
 def _sizes(made: Made) -> PageSection | None:
-    found = made.generations[Place(batch=made.manifest.batch)].get("size_distribution")
+    found = made.of_batch("size_distribution")
     if found is None:
         return None
     sizes, histogram = found.rows(SIZE_DISTRIBUTIONS), found.rows(SIZE_HISTOGRAMS)
