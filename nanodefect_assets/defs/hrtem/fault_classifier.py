@@ -1,5 +1,6 @@
 """Forests that tell what a region shows, trained and judged; the best one in use."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -66,14 +67,19 @@ class FaultClassifierConfig(JudgeParams, ForestParams, FeatureParams, dg.Config)
 
 @dataclass(frozen=True, kw_only=True)
 class RegionData:
-    """A region training set as arrays."""
+    """A region training set as arrays; of the regions only one need be in memory at a time."""
 
     rows: "pd.DataFrame"
-    regions: "list[Region]"
+    read: "Callable[[str], Region]"
     classes: "np.ndarray"
     split: "RegionSplit"
     fingerprint: str
     rules: RegionParams
+
+    def regions(self, selected: "np.ndarray | None" = None) -> "Iterator[Region]":
+        """Read the regions one after the other, all or those selected."""
+        names = self.rows["region_id"] if selected is None else self.rows["region_id"][selected]
+        return (self.read(str(name)) for name in names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +90,7 @@ class _Trained:
     run_id: str
     estimator: Any
     scores: "ForestScores"
+    probabilities: "np.ndarray"
     confusions: "np.ndarray"
 
 
@@ -131,7 +138,7 @@ def fault_classifier(
             version = trainer.register(best, record)
             decision = trainer.judge(best, version)
             parent.log_metrics({"balanced_accuracy": best.scores.balanced_accuracy})
-        out.n_items = len(data.regions)
+        out.n_items = len(data.rows)
         for one in trained:
             out.add_rows(FAULT_SCORES, _score_rows(one))
     return report(
@@ -144,6 +151,7 @@ def fault_classifier(
             "decision": decision.reason,
             "training_fingerprint": data.fingerprint,
             "compared": dg.MetadataValue.md(_table(trained)),
+            "by_condition": dg.MetadataValue.md(_conditions_table(data, best)),
         },
         checks=[
             dg.AssetCheckResult(
@@ -175,7 +183,7 @@ def read_regions(source: "StoredGeneration") -> RegionData:
     params = source.record.origin.params
     return RegionData(
         rows=rows,
-        regions=[read(region_id) for region_id in rows["region_id"]],
+        read=read,
         classes=np.array([FAULT_CLASSES.index(name) for name in rows["class_name"]], dtype=np.int64),
         split=RegionSplit(train=sides == "train", calibration=sides == "calibration", test=sides == "test"),
         fingerprint=source.record.content_digest,
@@ -210,7 +218,7 @@ class _Trainer:
         )
 
         data, rng = self._data, generator_for(self._config.seed, "hrtem/fault_classifier", features)
-        seen = region_features(data.regions, features, self._config.rings())
+        seen = region_features(data.regions(), features, self._config.rings())
         params, test = self._forest.model_copy(update={"features": features}), data.split.test
         with self._tracking.training_run(
             self._context,
@@ -230,6 +238,7 @@ class _Trainer:
             run_id=run.run_id,
             estimator=estimator,
             scores=scores,
+            probabilities=probabilities,
             confusions=confusions_by_micrograph(probabilities, data.classes[test], micrographs),
         )
 
@@ -329,9 +338,8 @@ class _Trainer:
                 advice="Make hrtem/region_training_set by the same rules, or put the new version in use by hand.",
             )
         test = self._data.split.test
-        held_out = [region for region, is_test in zip(self._data.regions, test, strict=True) if is_test]
         micrographs = self._data.rows["micrograph_id"].to_numpy()[test].astype(str)
-        probabilities = classify(model, model.estimator(), held_out)
+        probabilities = classify(model, model.estimator(), self._data.regions(test))
         return confusions_by_micrograph(probabilities, self._data.classes[test], micrographs)
 
     def _checks(self, best: _Trained) -> dict[str, bool]:
@@ -367,6 +375,20 @@ def _table(trained: list[_Trained]) -> str:
         scores = one.scores
         numbers = (scores.balanced_accuracy, scores.calibration_error, scores.brier)
         lines.append(f"| {one.features} | " + " | ".join(f"{value:.3f}" for value in numbers) + " |")
+    return "\n".join(lines)
+
+
+def _conditions_table(data: RegionData, best: _Trained) -> str:
+    """Write how good classes and probabilities are against dose and pixel size, on held-out regions."""
+    from nanodefect_assets.science.hrtem.fault_compare import score_by_condition
+
+    test = data.split.test
+    lines = ["| condition | from | to | regions | balanced accuracy | calibration error |", "|---" * 6 + "|"]
+    for name, unit in (("dose_e_per_nm2", "e/nm2"), ("pixel_size_nm", "nm/px")):
+        values = data.rows[name].to_numpy(dtype=float)[test]
+        for one in score_by_condition(values, best.probabilities, data.classes[test]):
+            scores = f"{one.balanced_accuracy:.3f} | {one.calibration_error:.3f}"
+            lines.append(f"| {name} | {one.low:.3g} {unit} | {one.high:.3g} {unit} | {one.n_regions} | {scores} |")
     return "\n".join(lines)
 
 

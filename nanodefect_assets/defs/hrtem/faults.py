@@ -1,6 +1,6 @@
 """Fault classifiers as models that are stored, and stored ones as functions of regions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -126,8 +126,8 @@ def rules_of(record: ModelRecord) -> "RegionParams":
     return RegionParams.model_validate(record.normalisation.params["regions"])
 
 
-def classify(model: "StoredModel", estimator: Any, regions: "Sequence[Region]") -> "np.ndarray":
-    """Return the probability of every class for each region."""
+def classify(model: "StoredModel", estimator: Any, regions: "Iterable[Region]") -> "np.ndarray":
+    """Return the probability of every class for each region; only one region need be in memory at a time."""
     from nanodefect_assets.science.hrtem.fault_features import region_features
     from nanodefect_assets.science.hrtem.fault_forest import class_probabilities
     from nanodefect_assets.science.hrtem.fault_params import FeatureParams

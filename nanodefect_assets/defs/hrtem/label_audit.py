@@ -65,7 +65,7 @@ def label_audit(context: dg.AssetExecutionContext, config: AuditConfig, home: Ho
     source = require_generation(home.home, REGION_TRAINING_SET, Place())
     data = read_regions(source)
     forest = ForestParams(n_trees=config.n_trees, calibration="none")
-    features = region_features(data.regions, forest.features, FeatureParams())
+    features = region_features(data.regions(), forest.features, FeatureParams())
     micrographs = data.rows["micrograph_id"].to_numpy().astype(str)
     rng = generator_for(config.seed, "hrtem/label_audit")
     probabilities = out_of_fold_probabilities(
@@ -130,8 +130,9 @@ def _crops(data: RegionData, doubts: "LabelDoubts") -> bytes:
     from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES
 
     panels = []
-    for at in np.argsort(doubts.rank)[:_N_SHOWN]:
-        region = data.regions[at]
+    first = np.argsort(doubts.rank)[:_N_SHOWN]
+    for at in first:
+        region = data.read(str(data.rows["region_id"].iloc[at]))
         caption = f"{FAULT_CLASSES[data.classes[at]]}\nrather {FAULT_CLASSES[doubts.suggested[at]]}"
         panels.append((caption, region.counts, region.mask.astype(int)))
     return figure_png(plot_mosaic(panels))

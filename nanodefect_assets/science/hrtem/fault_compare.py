@@ -1,14 +1,64 @@
-"""Which of two fault classifiers is better on the same held-out micrographs."""
+"""Which of two fault classifiers is better on the same held-out micrographs, and under which conditions one is good."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from nanodefect_assets.domain.champion import Score
-from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES
+from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES, score_probabilities
 
 _Confusions = Int[np.ndarray, "micrograph true found"]
 _N_RESAMPLES = 2000
 _TAILS = (0.025, 0.975)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditionScore:
+    """How a classifier did where a condition, such as the dose, lies between `low` and `high`."""
+
+    low: float
+    high: float
+    n_regions: int
+    balanced_accuracy: float
+    calibration_error: float
+
+
+def score_by_condition(
+    values: Float[np.ndarray, " region"],
+    probabilities: Float[np.ndarray, "region class"],
+    classes: Int[np.ndarray, " region"],
+    *,
+    n_spans: int = 3,
+) -> list[ConditionScore]:
+    """Judge probabilities where a condition is low, middling and high, with about as many regions in each span.
+
+    Parameters
+    ----------
+    values : ndarray of shape (region,)
+        The condition, such as the pixel size in nm; regions of which it is not known (not a number) are left out.
+    probabilities : ndarray of shape (region, class)
+        Of each of `FAULT_CLASSES`.
+    classes : ndarray of shape (region,)
+        Place in `FAULT_CLASSES`.
+    n_spans : int
+        Spans; fewer where there are fewer values.
+    """
+    edges = np.unique(np.quantile(values[~np.isnan(values)], np.linspace(0, 1, n_spans + 1))) if len(values) else values
+    found = []
+    for low, high in zip(edges[:-1], edges[1:], strict=True):
+        inside = (values >= low) & ((values < high) | (high == edges[-1]) & (values == high))
+        scores = score_probabilities(probabilities[inside], classes[inside])
+        found.append(
+            ConditionScore(
+                low=float(low),
+                high=float(high),
+                n_regions=int(inside.sum()),
+                balanced_accuracy=scores.balanced_accuracy,
+                calibration_error=scores.calibration_error,
+            )
+        )
+    return found
 
 
 def confusions_by_micrograph(

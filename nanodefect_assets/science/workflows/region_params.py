@@ -35,3 +35,22 @@ class RegionFieldParams(TrainingFieldParams):
         default=0.1, gt=0, le=0.5, description="Share of a region that a second particle must fill to agglomerate it."
     )
     backgrounds_per_field: float = Field(default=1.0, ge=0, le=20, description="Samples of support of a field.")
+
+    @classmethod
+    def one_setting(cls) -> "RegionFieldParams":
+        """Return CdSe as one microscope sees it at one setting, which is what the thesis's regions are.
+
+        The thesis gives material, voltage and aberration correction. The pixel size is read from the lattice in its
+        published examples (7.6 pixels for 0.351 nm); dose, focus, size and film are ours: it does not tell them.
+        """
+        return cls(
+            materials=["CdSe"],
+            pixel_size_nm=[0.045, 0.045],
+            dose_e_per_nm2=[1e5, 1e5],
+            defocus_nm=[8.0, 8.0],
+            focal_spread_nm=[3.0, 3.0],
+            carbon_thickness_nm=[2.0, 2.0],
+            diameter_nm=[4.0, 4.0],
+            mtf_at_nyquist=[0.8, 0.8],
+            drift_nm=[0.0, 0.0],
+        )
