@@ -44,7 +44,8 @@ def score_by_condition(
     n_spans : int
         Spans; fewer where there are fewer values.
     """
-    edges = np.unique(np.quantile(values[~np.isnan(values)], np.linspace(0, 1, n_spans + 1))) if len(values) else values
+    known = values[~np.isnan(values)]
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, n_spans + 1))) if known.size else known
     found = []
     for low, high in zip(edges[:-1], edges[1:], strict=True):
         inside = (values >= low) & ((values < high) | (high == edges[-1]) & (values == high))

@@ -1,12 +1,20 @@
 """Labels that a classifier, trained on the others, confidently disagrees with: those worth a second look."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES
+
 _Probabilities = Float[np.ndarray, "region class"]
 _Classes = Int[np.ndarray, " region"]
+
+LabelError = Literal["dropped", "merged", "wrong class"]
+"""dropped: a particle is said to be background; merged: to be an agglomerate; wrong class: to be any other class."""
+
+_CALLED = {"dropped": FAULT_CLASSES.index("background"), "merged": FAULT_CLASSES.index("agglomeration")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,3 +84,29 @@ def recall_among_first(rank: Int[np.ndarray, " region"], is_wrong: Bool[np.ndarr
     if not is_wrong.any():
         return float("nan")
     return float(np.count_nonzero(is_wrong & (rank <= n)) / np.count_nonzero(is_wrong))
+
+
+def plant_label_errors(
+    labels: _Classes, kind: LabelError, share: float, *, rng: np.random.Generator
+) -> tuple[_Classes, Bool[np.ndarray, " region"]]:
+    """Return labels of which a share is wrong, and which: to see what an audit would find in labels like these.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (region,)
+        Place in `FAULT_CLASSES`.
+    kind : str
+        What goes wrong.
+    share : float
+        Wrong labels among all, as far as there are labels that can go wrong like that.
+    rng : Generator
+        Draws the regions, and the class where any will do.
+    """
+    can = np.flatnonzero(labels != _CALLED.get(kind, -1))
+    chosen = rng.choice(can, min(round(share * labels.size), can.size), replace=False)
+    planted = labels.copy()
+    if kind == "wrong class":
+        planted[chosen] = (labels[chosen] + rng.integers(1, len(FAULT_CLASSES), chosen.size)) % len(FAULT_CLASSES)
+    else:
+        planted[chosen] = _CALLED[kind]
+    return planted, planted != labels

@@ -20,6 +20,7 @@ _Shares = Float[np.ndarray, "*batch true"]
 _N_STEPS = 2000
 _TOLERANCE = 1e-7
 
+
 @dataclass(frozen=True, kw_only=True)
 class Rate:
     """Share of some classes among others.

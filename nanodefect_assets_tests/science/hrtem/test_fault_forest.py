@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix
@@ -13,7 +15,7 @@ from nanodefect_assets.science.hrtem.fault_forest import (
     split_regions,
 )
 from nanodefect_assets.science.hrtem.fault_params import ForestParams
-from nanodefect_assets.science.hrtem.label_audit import doubt_labels, recall_among_first
+from nanodefect_assets.science.hrtem.label_audit import doubt_labels, plant_label_errors, recall_among_first
 
 SMALL = ForestParams(n_trees=40)
 N_CLASSES = len(FAULT_CLASSES)
@@ -108,19 +110,40 @@ def test_what_tells_is_important_and_noise_is_not(rng):
     assert min(falls[:2]) > 0.2 > 0.1 > abs(falls[2])
 
 
-@pytest.mark.parametrize("share", [0.05, 0.2])
-def test_planted_label_errors_are_found_first(share, rng):
+@pytest.mark.parametrize(("kind", "share"), [("dropped", 0.2), ("merged", 0.1), ("wrong class", 0.05)])
+def test_planted_label_errors_are_found_first(kind, share, rng):
     features, classes, micrographs = planted(rng, n=800, spread=0.5)
-    is_wrong = rng.random(800) < share
-    labels = np.where(is_wrong, (classes + rng.integers(1, N_CLASSES, 800)) % N_CLASSES, classes)
+    labels, is_wrong = plant_label_errors(classes, kind, share, rng=rng)
 
     probabilities = out_of_fold_probabilities(features, labels, micrographs, SMALL, rng=rng)
     doubts = doubt_labels(probabilities, labels)
 
     n_wrong = int(is_wrong.sum())
+    assert n_wrong == share * 800
     assert recall_among_first(doubts.rank, is_wrong, n_wrong) > 0.8
     assert sorted(doubts.rank) == list(range(1, 801))
     assert (doubts.suggested[is_wrong] == classes[is_wrong]).mean() > 0.8
+
+
+def test_planted_errors_are_of_their_kind(rng):
+    classes = rng.integers(N_CLASSES, size=500)
+
+    dropped, merged, other = (
+        plant_label_errors(classes, kind, 0.1, rng=rng) for kind in ("dropped", "merged", "wrong class")
+    )
+
+    assert {FAULT_CLASSES[at] for at in dropped[0][dropped[1]]} == {"background"}
+    assert {FAULT_CLASSES[at] for at in merged[0][merged[1]]} == {"agglomeration"}
+    assert len(set(other[0][other[1]])) == N_CLASSES
+
+
+def test_a_class_without_calibration_regions_is_refused_by_name(rng):
+    features, classes, micrographs = planted(rng)
+    split = split_regions(classes, micrographs, SMALL, rng=rng)
+    without = replace(split, calibration=split.calibration & (classes != 3))
+
+    with pytest.raises(Refusal, match="none of agglomeration"):
+        fit_fault_forest(features, classes, without, SMALL, rng=rng)
 
 
 def test_doubts_by_hand():

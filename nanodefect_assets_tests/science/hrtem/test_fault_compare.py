@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from nanodefect_assets.science.hrtem.fault_compare import (
+    confusions_by_micrograph,
+    difference_interval,
+    score_balanced,
+    score_by_condition,
+)
+
+N_CLASSES = 5
+
+
+def answers(classes, is_right):
+    """Return certain probabilities, right or of the next class."""
+    return np.eye(N_CLASSES)[np.where(is_right, classes, (classes + 1) % N_CLASSES)]
+
+
+def test_a_classifier_that_fails_at_low_dose_is_seen_to(rng):
+    classes, dose = rng.integers(N_CLASSES, size=900), rng.permutation(900) // 300 + rng.uniform(1, 1.9, 900)
+
+    low, middle, high = score_by_condition(dose, answers(classes, dose > 2), classes)
+
+    assert (low.balanced_accuracy, low.calibration_error) == (0, 1)
+    assert (middle.balanced_accuracy, high.balanced_accuracy) == (1, 1)
+    assert low.high == middle.low < middle.high == high.low
+    assert low.n_regions + middle.n_regions + high.n_regions == 900
+    assert low.n_regions == 300
+
+
+def test_unknown_conditions_are_left_out_and_one_value_has_no_spans(rng):
+    classes, dose = rng.integers(N_CLASSES, size=60), rng.uniform(1, 4, 60)
+    dose[:20] = np.nan
+
+    assert sum(one.n_regions for one in score_by_condition(dose, answers(classes, True), classes)) == 40
+    for nothing in (np.full(60, 2.0), np.full(60, np.nan)):
+        assert score_by_condition(nothing, answers(classes, True), classes) == []
+
+
+def test_the_surely_better_of_two_has_a_difference_above_zero(rng):
+    classes, micrographs = rng.integers(N_CLASSES, size=600), rng.integers(30, size=600)
+    good, bad = (
+        confusions_by_micrograph(answers(classes, rng.random(600) < share), classes, micrographs)
+        for share in (0.9, 0.6)
+    )
+
+    score = score_balanced(good, rng=rng)
+
+    assert good.sum() == 600
+    assert score.value == pytest.approx(0.9, abs=0.05)
+    assert score.interval[0] < score.value < score.interval[1]
+    assert difference_interval(good, bad, rng=rng)[0] > 0.1
+    assert difference_interval(good, good, rng=rng) == (0, 0)
+    with pytest.raises(ValueError, match="same micrographs"):
+        difference_interval(good, bad[:5], rng=rng)

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from nanodefect_assets.domain.randomness import generator_for
+from nanodefect_assets.science.hrtem.fault_features import features_of
+from nanodefect_assets.science.hrtem.fault_forest import (
+    FAULT_CLASSES,
+    out_of_fold_probabilities,
+    score_probabilities,
+)
+from nanodefect_assets.science.hrtem.fault_params import FeatureParams, ForestParams, RegionParams
+from nanodefect_assets.science.hrtem.label_audit import doubt_labels, plant_label_errors, recall_among_first
+from nanodefect_assets.science.synthetic.training_fields import simulate_field
+from nanodefect_assets.science.workflows.region_params import RegionFieldParams
+from nanodefect_assets.science.workflows.training_regions import draw_region_field, label_regions
+
+ONE_SETTING, FOREST = RegionFieldParams.one_setting(), ForestParams(n_trees=100)
+N_FIELDS = 40
+
+
+def regions_of(number, params=ONE_SETTING):
+    field = draw_region_field(params, number)
+    made = simulate_field(field, seed=params.field_seed, number=number, micrograph_id=f"_/_/{number}")
+    return list(label_regions(made, field, params, RegionParams())), made
+
+
+def test_labels_say_what_geometry_lets_show():
+    found, made = regions_of(3)
+    crystals = {f"#{particle.label}": particle.crystal for particle in made.particles}
+
+    assert len(found) >= 3
+    for one in found:
+        assert not one.region.touches_edge
+        if one.misorientation_deg is not None:
+            shows_columns = one.misorientation_deg <= 3.0
+            assert (one.class_name == "misoriented") == (not shows_columns)
+            is_fault = shows_columns and one.fault_tilt_deg <= 3.0
+            assert (one.class_name == "stacking fault visible") == is_fault
+    assert crystals
+
+
+def test_the_same_number_makes_the_same_regions():
+    small = ONE_SETTING.model_copy(update={"field_px": 200})
+    first, second = (regions_of(5, small)[0] for _ in range(2))
+
+    assert [one.class_name for one in first] == [one.class_name for one in second]
+    assert all((a.region.counts == b.region.counts).all() for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    """Features, classes and field of about 150 regions, all seen at one setting."""
+    found = [(number, one) for number in range(N_FIELDS) for one in regions_of(number)[0]]
+    features = {
+        name: np.array([features_of(one.region, name, FeatureParams()) for _, one in found])
+        for name in ("five", "rich")
+    }
+    classes = np.array([FAULT_CLASSES.index(one.class_name) for _, one in found])
+    return features, classes, np.array([number for number, _ in found])
+
+
+@pytest.mark.slow
+def test_at_one_setting_few_features_tell_most_and_richer_ones_more(simulated):
+    features, classes, fields = simulated
+
+    five, rich = (
+        score_probabilities(
+            out_of_fold_probabilities(features[name], classes, fields, FOREST, rng=generator_for(1, name)), classes
+        ).balanced_accuracy
+        for name in ("five", "rich")
+    )
+
+    assert five > 0.72  # 0.86 from 140 fields: see the benchmark
+    assert rich > 0.85 > 0.8 > 1 / len(FAULT_CLASSES)
+    assert rich > five
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["dropped", "merged", "wrong class"])
+@pytest.mark.parametrize("share", [0.05, 0.2])
+def test_wrong_labels_of_simulated_regions_are_among_the_first_reviewed(kind, share, simulated):
+    features, classes, fields = simulated
+    rng = generator_for(2, kind, str(share))
+    labels, is_wrong = plant_label_errors(classes, kind, share, rng=rng)
+
+    doubts = doubt_labels(out_of_fold_probabilities(features["rich"], labels, fields, FOREST, rng=rng), labels)
+
+    n_wrong = int(is_wrong.sum())
+    assert recall_among_first(doubts.rank, is_wrong, n_wrong) > max(0.5, 2 * share)
+    assert recall_among_first(doubts.rank, is_wrong, 2 * n_wrong) > 0.75
