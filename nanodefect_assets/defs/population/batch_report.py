@@ -65,7 +65,7 @@ _MADE_OF: dict[str, tuple[str, ...]] = {
     ],
 )
 def batch_report(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
-    """One self-contained page of a batch: conditions, outlined images, sizes, faults, hands, atoms, checks, refusals, models."""
+    """One self-contained page of a batch: conditions, outlined images, sizes, faults, hands, atoms, checks, models."""
     from nanodefect_assets.defs.population.batch_sections import batch_sections
     from nanodefect_assets.plots.page import build_page
 

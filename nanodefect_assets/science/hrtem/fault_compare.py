@@ -1,6 +1,7 @@
 """Which of two fault classifiers is better on the same held-out micrographs, and under which conditions one is good."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -47,7 +48,7 @@ def score_by_condition(
     known = values[~np.isnan(values)]
     edges = np.unique(np.quantile(known, np.linspace(0, 1, n_spans + 1))) if known.size else known
     found = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         inside = (values >= low) & ((values < high) | (high == edges[-1]) & (values == high))
         scores = score_probabilities(probabilities[inside], classes[inside])
         found.append(

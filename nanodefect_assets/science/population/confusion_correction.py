@@ -127,8 +127,8 @@ def corrected_rate(
     The intervals are those of `share_interval`; that of the raw rate takes the classes as they were given.
 
     On simulations (the thesis's confusion, measured on 35 regions a class; 10 or 20 particles on each of 5 to 50
-    micrographs; rates of 0.05 to 0.75; all classes cluster, or the faults alone; 400 tries each) intervals of 95 % cover
-    93 to 98 %. The mean of the corrected rate is within 0.012 of the truth, that of the raw one up to 0.09 off.
+    micrographs; rates of 0.05 to 0.75; all classes cluster, or the faults alone; 400 tries each) intervals of 95 %
+    cover 93 to 98 %. The mean of the corrected rate is within 0.012 of the truth, that of the raw one up to 0.09 off.
     """
     counts = counts[counts.sum(axis=1) > 0]
     _check_numbers(counts, confusion, params)
