@@ -22,7 +22,7 @@ def plot_rates(labels: Sequence[str], kinds: Mapping[str, pd.DataFrame], *, titl
     title : str
         Above the chart.
     """
-    figure = Figure(figsize=(max(3.5, 1.2 + 0.9 * len(labels)), 2.8), layout="constrained")
+    figure = Figure(figsize=(max(5.0, 1.2 + 0.9 * len(labels)), 2.6), layout="constrained")
     axes = figure.subplots()
     for at, (name, rows) in enumerate(kinds.items()):
         places = [place + _APART * (at - (len(kinds) - 1) / 2) for place in range(len(labels))]

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from nanodefect_assets.cli.ship_forest import CARD, ship_forest
+from nanodefect_assets.cli.ship_forest import CARD, FIELD_SEED, ship_forest
 from nanodefect_assets.defs.hrtem.faults import confusion_of, rules_of
 from nanodefect_assets.science.hrtem.fault_features import feature_names, region_features
 from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES, class_probabilities
 from nanodefect_assets.science.hrtem.fault_params import FeatureParams, RegionParams
+from nanodefect_assets.science.workflows.region_params import RegionFieldParams
 from nanodefect_assets.stores.models import read_estimator
 from nanodefect_assets.stores.registry import shipped_model
 
@@ -31,3 +32,7 @@ def test_the_shipped_forest_is_whole_and_good():
     assert (confusion_of(model.record).sum(axis=1) >= 10).all()
     features = region_features([], "rich", FeatureParams.model_validate(model.record.normalisation.params["features"]))
     assert class_probabilities(model.estimator(), features).shape == (0, len(FAULT_CLASSES))
+
+
+def test_the_shipped_forest_has_not_seen_the_fields_that_later_ones_are_compared_on():
+    assert RegionFieldParams().field_seed != FIELD_SEED

@@ -25,6 +25,11 @@ class RegionFieldParams(TrainingFieldParams):
     overlap_fraction: float = Field(
         default=0.35, ge=0, le=1, description="Share of particles that may lie over others."
     )
+    field_seed: int = Field(
+        default=2022,
+        ge=0,
+        description="The same seed makes the same fields. 2021 made those of the forest that ships: it has seen them.",
+    )
     unsure_tilt_deg: float = Field(
         default=0.0,
         ge=0,
