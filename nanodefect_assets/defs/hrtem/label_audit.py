@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _ASSET = ("hrtem", "label_audit")
 _MOST_DOUBTED = 0.1
 _N_SHOWN, _N_LISTED = 12, 60
+_PREVIEW_BYTES, _PICTURE_BYTES = 100_000, 400_000
 PAGE = "label_audit.html"
 
 
@@ -42,7 +43,7 @@ class AuditConfig(AuditParams, dg.Config):
     key=list(_ASSET),
     deps=[["hrtem", "region_training_set"]],
     group_name="hrtem",
-    code_version="1",
+    code_version="2",
     kinds={"sklearn", "parquet"},
     check_specs=[
         declare_check(
@@ -94,7 +95,7 @@ def label_audit(context: dg.AssetExecutionContext, config: AuditConfig, home: Ho
                 metadata={"issue_fraction": share},
             )
         ],
-        preview=_crops(data, doubts),
+        preview=_crops(data, doubts, _PREVIEW_BYTES),
     )
 
 
@@ -104,9 +105,15 @@ def _page(ranked: "pd.DataFrame", data: RegionData, doubts: "LabelDoubts") -> st
     header = ("rank", "region", "label", "more probable", "margin")
     cells = tuple(
         (str(row.doubt_rank), str(row.region_id), str(row.class_name), str(row.suggested_class), f"{row.margin:.2f}")
-        for row in ranked.head(_N_LISTED).itertuples()
+        for row in ranked[ranked["class_name"] != ranked["suggested_class"]].head(_N_LISTED).itertuples()
     )
-    lead = f"{int(doubts.is_issue.sum())} of {len(ranked)} labels are disagreed with; the most doubtful come first."
+    lead = (
+        f"{int(doubts.is_issue.sum())} of {len(ranked)} labels are confidently disagreed with. "
+        "Listed are those of which another class is more probable, the most doubtful first."
+    )
+    crops = PagePicture(
+        png=_crops(data, doubts, _PICTURE_BYTES), caption="The first of them: rank, label, what rather."
+    )
     return build_page(
         "Label audit",
         [
@@ -114,14 +121,14 @@ def _page(ranked: "pd.DataFrame", data: RegionData, doubts: "LabelDoubts") -> st
                 heading="Most doubtful labels",
                 paragraphs=("Classified by forests that saw no region of the same micrograph.",),
                 tables=(PageTable(header=header, rows=cells),),
-                pictures=(PagePicture(png=_crops(data, doubts), caption="The first of them, in order of doubt."),),
+                pictures=(crops,),
             )
         ],
         lead=lead,
     )
 
 
-def _crops(data: RegionData, doubts: "LabelDoubts") -> bytes:
+def _crops(data: RegionData, doubts: "LabelDoubts", max_bytes: int) -> bytes:
     """Draw the most doubtful regions with their labels and what seems more probable."""
     import numpy as np
 
@@ -133,6 +140,6 @@ def _crops(data: RegionData, doubts: "LabelDoubts") -> bytes:
     first = np.argsort(doubts.rank)[:_N_SHOWN]
     for at in first:
         region = data.read(str(data.rows["region_id"].iloc[at]))
-        caption = f"{FAULT_CLASSES[data.classes[at]]}\nrather {FAULT_CLASSES[doubts.suggested[at]]}"
+        caption = f"{doubts.rank[at]}: {FAULT_CLASSES[data.classes[at]]}\nrather {FAULT_CLASSES[doubts.suggested[at]]}"
         panels.append((caption, region.counts, region.mask.astype(int)))
-    return figure_png(plot_mosaic(panels))
+    return figure_png(plot_mosaic(panels), max_bytes)
