@@ -70,7 +70,8 @@ def test_ingest_against_bare_rosettasciio(home, tmp_path, rng, record_property):
     record_property("ratio_of_intake_to_synced", intake_s / synced_s)
     record_property("ratio_of_all", whole_s / plain_s)
     print(
-        f"{N_FRAMES} frames: rosettasciio reading and writing {plain_s:.1f} s, each file synced {synced_s:.1f} s; intake {intake_s:.1f} s "
-        f"({intake_s / plain_s:.2f} x, {intake_s / synced_s:.2f} x); to despiked micrographs {whole_s:.1f} s ({whole_s / plain_s:.2f} x); "
+        f"{N_FRAMES} frames: rosettasciio reading and writing {plain_s:.1f} s, each file synced {synced_s:.1f} s; "
+        f"intake {intake_s:.1f} s ({intake_s / plain_s:.2f} x, {intake_s / synced_s:.2f} x); "
+        f"to despiked micrographs {whole_s:.1f} s ({whole_s / plain_s:.2f} x); "
         f"memory {before_mb:.0f} to {peak_mb():.0f} MB"
     )
