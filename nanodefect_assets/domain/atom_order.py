@@ -15,8 +15,11 @@ template fits, or too few neighbours inside the particle."""
 TEMPLATES = ("fcc", "hcp", "five_fold", "icosahedral")
 """Polyhedra that neighbours are matched with; the columns of `AtomOrder.scores`."""
 
-_COMPOUNDS = {(4, "fcc"): "zincblende", (4, "hcp"): "wurtzite", (6, "fcc"): "rocksalt", (6, "hcp"): "nickeline"}
-"""Crystals of compounds, by the number of unlike neighbours and by the stacking of the cations."""
+_COMPOUNDS = {(4, "fcc"): "zincblende", (4, "hcp"): "wurtzite", (6, "fcc"): "rocksalt"}
+"""Crystals of compounds, by the number of unlike neighbours and by the stacking of both lattices."""
+
+_MOST_UNEVEN = 1.5
+"""Atoms of one lattice for one of the other: 1 in these crystals, 1.3 in small CdSe rich in Cd, 2 in Cu2O."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,15 +114,20 @@ class AtomOrder:
 
     @property
     def crystal(self) -> str | None:
-        """What most ordered atoms are: fcc, hcp, zincblende, wurtzite, rocksalt, nickeline; None if most have no order.
+        """What most ordered atoms are: fcc, hcp, zincblende, wurtzite or rocksalt; None if most have no order.
 
-        Nickeline is the type of NiAs: octahedral as rocksalt is, with atoms that stack as in hcp.
+        A compound has a name only if both lattices are ordered and about as large: in alumina and rutile the anions
+        alone are hcp, in magnetite fcc, and in Cu2O the cations.
         """
-        n_fcc, n_hcp = int((self.order == "fcc").sum()), int((self.order == "hcp").sum())
-        if n_fcc + n_hcp <= int((self.order == "disordered").sum()):
+        parts = [part for _, part in self.lattices()]
+        sizes = [len(part) for part in parts]
+        if max(sizes) > _MOST_UNEVEN * min(sizes) or not all(part._is_close_packed() for part in parts):
             return None
-        stacking = "fcc" if n_fcc >= n_hcp else "hcp"
-        return stacking if self.sublattices is None else _COMPOUNDS[self.sublattices.n_unlike, stacking]
+        stacking = "fcc" if (self.order == "fcc").sum() >= (self.order == "hcp").sum() else "hcp"
+        return stacking if self.sublattices is None else _COMPOUNDS.get((self.sublattices.n_unlike, stacking))
+
+    def _is_close_packed(self) -> bool:
+        return bool(np.isin(self.order, ["fcc", "hcp"]).sum() > (self.order == "disordered").sum())
 
     def taken(self, atoms: Int[np.ndarray, " chosen"]) -> Self:
         """Return the order of some atoms, as of one lattice."""

@@ -72,21 +72,23 @@ def _two_systems(systems: Sequence[str], own: str) -> Refusal:
 
 def _unequal(tiles: Mapping[str, MapTile]) -> dict[str, Refusal]:
     """Refuse the tiles of a grid that are not like most: the step from one to the next is a share of their size."""
-    layouts = Counter((tile.shape, tile.pixel_size_nm) for tile in tiles.values())
-    if len(layouts) < 2:
+    layouts = {path: _layout(tile) for path, tile in tiles.items()}
+    counts = Counter(layouts.values())
+    if len(counts) < 2:
         return {}
-    (usual, n_usual), *_ = layouts.most_common(1)
+    (usual, n_usual), *_ = counts.most_common(1)
     return {
         path: Refusal(
             "grid_of_unequal_tiles",
-            expected=f"{_layout(*usual)}, as {n_usual} of {len(tiles)} tiles of the grid are",
-            got=_layout(tile.shape, tile.pixel_size_nm),
+            expected=f"{usual}, as {n_usual} of {len(tiles)} tiles of the grid are",
+            got=layout,
             advice="Give the map a table of positions, or this tile an entry without grid.",
         )
-        for path, tile in tiles.items()
-        if (tile.shape, tile.pixel_size_nm) != usual
+        for path, layout in layouts.items()
+        if layout != usual
     }
 
 
-def _layout(shape: Sequence[int], pixel_size_nm: float | None) -> str:
-    return f"{' x '.join(map(str, shape))} pixels of {pixel_size_nm:.6g} nm"
+def _layout(tile: MapTile) -> str:
+    """Return what must be equal, as text: metadata of equal tiles may differ in the last digits of a float."""
+    return f"{' x '.join(map(str, tile.shape))} pixels of {tile.pixel_size_nm:.6g} nm"

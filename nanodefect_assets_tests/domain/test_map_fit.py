@@ -23,6 +23,7 @@ OTHER_TABLE = tile("table", table="u.csv")
         [FROM_TABLE, FROM_TABLE, AGAINST],
         [FROM_FILE, FROM_TABLE, AGREEING],
         [tile("grid"), tile("grid")],
+        [tile("grid"), tile("grid", pixel_size_nm=2.0 + 1e-9)],
         [],
     ],
 )

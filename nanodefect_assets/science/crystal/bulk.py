@@ -29,11 +29,14 @@ def bulk_bond_angstrom(species: Iterable[str]) -> float | None:
 def bulk_compound_bond_angstrom(species: Iterable[str]) -> float | None:
     """Return the distance of neighbours of one species in a compound of two elements, in ångström; None if not known.
 
-    That of the phase which is stable at room temperature; wurtzite and zincblende differ by half a percent in CdSe.
+    That of the phase which is stable at room temperature. In wurtzite it is the mean of six neighbours within a layer
+    and six in the next ones, which are 1.3 percent nearer in ZnO and 0.1 in CdSe.
     """
     elements = set(species)
     name = next((name for name in COMPOUNDS_ANGSTROM if set(symbols_of(name)) == elements), None)
     if name is None:
         return None
-    structure, a_angstrom, _ = COMPOUNDS_ANGSTROM[name]
-    return a_angstrom if structure == "wurtzite" else a_angstrom / sqrt(2)
+    structure, a_angstrom, c_angstrom = COMPOUNDS_ANGSTROM[name]
+    if structure != "wurtzite":
+        return a_angstrom / sqrt(2)
+    return (a_angstrom + sqrt(a_angstrom**2 / 3 + c_angstrom**2 / 4)) / 2

@@ -73,6 +73,7 @@ def test_a_planted_dislocation_is_found_once_with_its_burgers_vector(kind, angle
     assert np.linalg.norm(burgers[1:]) < 0.2 * BOND_ANGSTROM  # the lattice itself is turned about the line
     assert abs(found.direction @ turn @ line) > 0.99
     assert found.angle_deg == pytest.approx(angle_deg, abs=9)
+    assert found.n_bonds < 9 * GOLD.diameter_angstrom / BOND_ANGSTROM  # those beside the line, not all across a cut
     assert np.linalg.norm(np.cross(point, line)) < BOND_ANGSTROM
 
 
