@@ -31,7 +31,7 @@ class OrderConfig(OrderParams, dg.Config):
     deps=[["atoms", "atomic_model"]],
     partitions_def=sample,
     group_name="atoms",
-    code_version="2",
+    code_version="3",
     kinds={"numba", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[

@@ -159,8 +159,8 @@ PARTICLE_READINGS = Table(
         ),
         text(
             "crystal",
-            "fcc or hcp; of a compound zincblende, wurtzite or rocksalt; missing where most atoms are disordered, and of "
-            "other compounds.",
+            "fcc or hcp; of a compound zincblende, wurtzite or rocksalt; missing where most atoms are disordered, and "
+            "of other compounds.",
             null=True,
         ),
         text("pathway", "If on_the_way: A, tetrahedron by tetrahedron; B, two rows at once; undecided. Else none."),

@@ -23,7 +23,7 @@ _MIN_COSINE = 0.9
 """A bond within 26 degrees of one of the crystal's is that one; they are 60 degrees apart."""
 
 _MIN_TRIANGLES = 2
-"""Closed triangles of bonds, of four, that a bond must be an edge of; with none HEA-1 would have twice as many lines."""
+"""Closed triangles of bonds, of four, that a bond must be an edge of; without any, HEA-1 has four lines."""
 
 _CIRCUIT_BONDS = 3.5
 """Radius within which a circuit about a dislocation must close, in bonds."""
