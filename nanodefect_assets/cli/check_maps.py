@@ -67,7 +67,7 @@ def _doubts(folder: Path, tiles: Sequence[PlannedFile], size_nm: float, found: "
         return
     tried = {sense: _look(folder, tiles, [_placed_by(file, sense) for file in tiles], size_nm) for sense in _senses()}
     best = max(tried, key=lambda sense: tried[sense].share)
-    if tried[best].share > found.share:
+    if tried[best].share > found.share and tried[best].n_alike > found.n_alike:
         fit = f"both tiles show the same in {tried[best].n_alike} of {tried[best].n_looked_at}"
         rotation = f", rotation_deg: {best.rotation_deg:g}" if best.rotation_deg else ""
         yield f"{warning} With stage: {{x: {best.x}, y: {best.y}{rotation}}} in batch.yaml, {fit}."

@@ -5,7 +5,7 @@ from scipy.spatial import cKDTree
 
 from nanodefect_assets.domain.atom_order import AtomOrder
 from nanodefect_assets.domain.grain_map import FiveFoldAxis, GrainMap, ParticleKind, Pathway, Reading
-from nanodefect_assets.science.atoms.basal import count_basal_faults
+from nanodefect_assets.science.atoms.basal import count_basal_faults, is_hcp_crystal
 from nanodefect_assets.science.atoms.facets import FAMILIES, Facets
 
 _COMPLETE = 0.9
@@ -96,7 +96,7 @@ def _kind(order: AtomOrder, grain_map: GrainMap, rows: dict[int, int]) -> Partic
     if shares["disordered"] >= shares["fcc"] + shares["hcp"]:
         return "disordered"
     if shares["hcp"] > shares["fcc"] and not rows:
-        return "hcp"
+        return "hcp" if is_hcp_crystal(order) else "polycrystal"
     if rows:
         n_added = sum(row > 0 for row in rows.values())
         if len(grain_map.axes) >= _N_CLOSED_AXES:
