@@ -5,12 +5,12 @@ no Gaussian has, a source, heat, and an atom's own scattering, all in Fourier sp
 twice 75 electrons a pixel, of which 40 % are caught at the brightest pixel.
 
 NANODEFECT_BENCH_DIAMETER sets the particle's, in angstrom: 39.5 has 1,448 atoms, 94.4 has 20,535.
-Measured on 2 cores, shared with other work; the times are of the processor:
+Measured on 2 cores, shared with much other work: 28 s of one processor for the smaller, about 9 minutes for the larger.
 
 ======  ======  =========  ========  ===========  ==========  ==================  ===============  ========
 atoms   recall  precision  mean, pm  rms dev, pm  rms by fit  R-factor, estimate  bulk labels      peak, GB
 ======  ======  =========  ========  ===========  ==========  ==================  ===============  ========
- 1,448  1.0000     1.0000       4.7          5.3         5.2      0.142 of 0.196                       0.44
+ 1,448  1.0000     1.0000       4.6          5.0         5.1      0.137 of 0.192   1.0000 right         0.37
 20,535  0.9973     0.9998      10.2         11.5        10.6      0.099 of 0.169  0.9999 right         1.13
 ======  ======  =========  ========  ===========  ==========  ==================  ===============  ========
 
