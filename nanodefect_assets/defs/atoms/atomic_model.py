@@ -115,9 +115,13 @@ def _starts(candidates: "StoredGeneration", tilt_series_id: str) -> "pd.DataFram
 
 
 def _refine(
-    stored: "StoredTiltSeries", starts: "pd.DataFrame", made_with: Mapping[str, Any], config: AtomicModelConfig, on_step: Any
+    stored: "StoredTiltSeries",
+    starts: "pd.DataFrame",
+    made_with: Mapping[str, Any],
+    config: AtomicModelConfig,
+    on_step: Any,
 ) -> "TracedAtoms":
-    """Refine against the images as the reconstruction took them: the same axis and sense of tilts."""
+    """Refine against the images as the reconstruction took them, with its axis and sense of tilts; not in a film."""
     import numpy as np
 
     from nanodefect_assets.domain.randomness import generator_for
