@@ -19,6 +19,7 @@ from nanodefect_assets.science.tomography.quality import r_factor
 from nanodefect_assets.science.tomography.reconstruct import reconstruct
 from nanodefect_assets.science.tomography.slice_matrix import slice_geometry
 
+EDGE = int(os.environ.get("NANODEFECT_BENCH_EDGE", "128"))
 N, TILTS_DEG = 72, np.linspace(64, -61, 49)
 
 
@@ -78,9 +79,6 @@ def test_fasta_against_sirt_of_astra_at_equal_r_factor(series, capsys):
             f"ASTRA SIRT {n_iterations} iterations R {theirs_r:.4f} in {theirs_s:.2f} s: {theirs_s / ours_s:.1f} x"
         )
     assert theirs_s > 5 * ours_s
-
-
-EDGE = int(os.environ.get("NANODEFECT_BENCH_EDGE", "128"))
 
 
 @pytest.mark.benchmark
