@@ -97,27 +97,26 @@ def refine_atoms(
     """
     state, index = _start(series, positions_angstrom), np.arange(len(positions_angstrom))
     freedom = Freedom(own_widths=params.fits_widths, tilts=params.fits_tilts)
-    for n_round in range(params.n_rounds + 1):
-        if not len(state):
-            return _nothing(series, state)
+    n_round = 0
+    while len(state):
         state, linear, noise = _fit(series.images, state, freedom, params, n_round, on_step)
         kept = _kept(state, measure_precision(linear, min(params.n_samples, _N_QUICK), rng=rng), params)
         missing = np.empty((0, 3))
         if n_round < min(params.n_searches, params.n_rounds):
             missing = find_missing(state, series.images - state.images(), linear.weights, params)
         if (len(kept) == len(state) and not len(missing)) or n_round == params.n_rounds:
-            break
-        state = state.taken(kept).joined(missing)
+            precision = measure_precision(linear, params.n_samples, rng=rng)
+            kept = _kept(state, precision, params)
+            return RefinedAtoms(
+                atoms=_claims(state.taken(kept), precision.taken(kept)),
+                state=state,
+                noise=noise,
+                chi_squared=_chi_squared(series.images, state, noise),
+                start_index=index[kept],
+            )
+        state, n_round = state.taken(kept).joined(missing), n_round + 1
         index = np.concatenate([index[kept], np.full(len(missing), _ADDED)])
-    precision = measure_precision(linear, params.n_samples, rng=rng)
-    kept = _kept(state, precision, params)
-    return RefinedAtoms(
-        atoms=_claims(state.taken(kept), precision.taken(kept)),
-        state=state,
-        noise=noise,
-        chi_squared=_chi_squared(series.images, state, noise),
-        start_index=index[kept],
-    )
+    return _nothing(series, state)
 
 
 def _start(series: TiltSeries, positions_angstrom: Float[np.ndarray, "start 3"]) -> AtomState:
