@@ -58,7 +58,7 @@ class PeakList:
 
 @dataclass(frozen=True, kw_only=True)
 class TracedAtoms:
-    """Atoms refined against projections, with what is known of each.
+    """Atoms refined against projections, with what is known of each; all but positions is NaN where none were.
 
     Attributes
     ----------
@@ -78,8 +78,25 @@ class TracedAtoms:
     intensity_sigma: Float[np.ndarray, " atom"]
     sigma_angstrom: Float[np.ndarray, " atom"]
 
+    @classmethod
+    def unrefined(cls, positions_angstrom: Float[np.ndarray, "atom 3"]) -> Self:
+        """Return atoms of which nothing but the positions is known, as a volume gives them."""
+        unknown = np.full(len(positions_angstrom), np.nan)
+        return cls(
+            positions_angstrom=positions_angstrom,
+            position_sigma_pm=np.full_like(positions_angstrom, np.nan),
+            intensity=unknown,
+            intensity_sigma=unknown,
+            sigma_angstrom=unknown,
+        )
+
     def __len__(self) -> int:
         return len(self.positions_angstrom)
+
+    @property
+    def is_refined(self) -> bool:
+        """Whether the images told how sure the positions are."""
+        return not np.isnan(self.position_sigma_pm).any()
 
     @property
     def sigma_pm(self) -> Float[np.ndarray, " atom"]:

@@ -15,7 +15,9 @@ from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.science.tomography.tracing_params import AtomFitParams
 
 if TYPE_CHECKING:
-    from nanodefect_assets.science.tomography.refinement import RefinedAtoms
+    import pandas as pd
+
+    from nanodefect_assets.domain.traced_atoms import TracedAtoms
     from nanodefect_assets.stores.generations import GenerationWriter, StoredGeneration
     from nanodefect_assets.stores.tilt_series import StoredTiltSeries
 
@@ -40,7 +42,7 @@ class AtomicModelConfig(AtomFitParams, dg.Config):
     ],
     partitions_def=sample,
     group_name="atoms",
-    code_version="2",
+    code_version="3",
     kinds={"numba", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -51,7 +53,10 @@ class AtomicModelConfig(AtomFitParams, dg.Config):
 def atomic_model(
     context: dg.AssetExecutionContext, config: AtomicModelConfig, home: HomeResource, compute: Compute
 ) -> dg.MaterializeResult:
-    """Every atom of the particles of a sample: traced in its tilt series, or as imported coordinates give them."""
+    """Every atom of the particles of a sample: traced in its tilt series, or as imported coordinates give them.
+
+    Where a sample reaches beyond the frame, as a film does, the atoms are those of the volume, without uncertainties.
+    """
     from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS
     from nanodefect_assets.stores.tilt_series import read_tilt_series
 
@@ -64,23 +69,27 @@ def atomic_model(
             ("atoms", "candidates"),
         )
     )
-    on_step, sigma_pm, preview = log_steps(context.log), {}, None
+    on_step, sigma_pm, from_volume, preview = log_steps(context.log), {}, [], None
     inputs = [imported, series, reconstruction, candidates]
     with making(context, home, inputs=inputs, params=config) as out, compute.numba_threads():
         _add_imported(out, imported)
         for stored in read_tilt_series(series):
-            if not (starts := _starts(candidates, stored.tilt_series_id)).size:
+            if not len(starts := _starts(candidates, stored.tilt_series_id)):
                 continue
             with out.item(stored.tilt_series_id):
                 found = _refine(stored, starts, reconstruction.record.origin.params, config, on_step)
                 _add_traced(out, stored, found, config)
-                sigma_pm[stored.tilt_series_id] = float((found.atoms.sigma_pm**2).mean() ** 0.5)
+                if not found.is_refined:
+                    from_volume.append(stored.tilt_series_id)
+                    continue
+                sigma_pm[stored.tilt_series_id] = float((found.sigma_pm**2).mean() ** 0.5)
                 preview = _preview(found) if preview is None else preview
     return report(
         out,
         metadata={
             "n_structures": out.n_rows(ATOMIC_MODELS),
             "n_atoms": out.n_rows(ATOMS),
+            **({} if not from_volume else {"atoms_of_the_volume": dg.MetadataValue.json(from_volume)}),
             **({} if not sigma_pm else {"sigma_pm": max(sigma_pm.values())}),
         },
         checks=[items_result(out), _precise(sigma_pm)],
@@ -98,52 +107,62 @@ def _add_imported(out: "GenerationWriter", imported: "StoredGeneration") -> None
     out.add_rows(ATOMS, imported_atoms(structures, imported.rows(COORDINATES)))
 
 
-def _starts(candidates: "StoredGeneration", tilt_series_id: str) -> Any:
+def _starts(candidates: "StoredGeneration", tilt_series_id: str) -> "pd.DataFrame":
     from nanodefect_assets.domain.schemas import ATOM_CANDIDATES
 
     rows = candidates.rows(ATOM_CANDIDATES)
-    own = rows[rows["tilt_series_id"] == tilt_series_id]
-    return own[["x_angstrom", "y_angstrom", "z_angstrom"]].to_numpy(dtype=float)
+    return rows[rows["tilt_series_id"] == tilt_series_id]
 
 
 def _refine(
-    stored: "StoredTiltSeries", starts: Any, made_with: Mapping[str, Any], config: AtomicModelConfig, on_step: Any
-) -> "RefinedAtoms":
-    """Refine against the images as the reconstruction took them: the same axis and sense of tilts."""
+    stored: "StoredTiltSeries",
+    starts: "pd.DataFrame",
+    made_with: Mapping[str, Any],
+    config: AtomicModelConfig,
+    on_step: Any,
+) -> "TracedAtoms":
+    """Refine against the images as the reconstruction took them, with its axis and sense of tilts; not in a film."""
+    import numpy as np
+
     from nanodefect_assets.domain.randomness import generator_for
     from nanodefect_assets.domain.refusal import Refusal
     from nanodefect_assets.domain.tilt_geometry import TiltGeometry
     from nanodefect_assets.domain.tilt_series import TiltSeries
+    from nanodefect_assets.domain.traced_atoms import TracedAtoms
+    from nanodefect_assets.science.tomography.frame import fills_frame
     from nanodefect_assets.science.tomography.refinement import refine_atoms
 
     geometry = TiltGeometry.about(
         stored.tilts_deg, axis=made_with["tilt_axis"], is_reversed=made_with["is_tilt_reversed"]
     )
     series = TiltSeries.of(stored.images(), geometry, stored.pixel_size_nm)
+    positions = starts[["x_angstrom", "y_angstrom", "z_angstrom"]].to_numpy(dtype=float)
+    if np.isfinite(series.images).all() and fills_frame(series.images):
+        return TracedAtoms.unrefined(positions[starts["is_claimed"].to_numpy(dtype=bool)])
     rng = generator_for(0, "atoms/atomic_model", stored.tilt_series_id)
-    found = refine_atoms(series, starts, config, rng=rng, on_step=on_step)
-    if not len(found.atoms):
+    found = refine_atoms(series, positions, config, rng=rng, on_step=on_step).atoms
+    if not len(found):
         raise Refusal("no_atoms", expected="atoms that the images show", got=f"none of {len(starts)} candidates")
     return found
 
 
 def _add_traced(
-    out: "GenerationWriter", stored: "StoredTiltSeries", found: "RefinedAtoms", config: AtomicModelConfig
+    out: "GenerationWriter", stored: "StoredTiltSeries", found: "TracedAtoms", config: AtomicModelConfig
 ) -> None:
     from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS
     from nanodefect_assets.science.tomography.atom_evidence import intensity_classes
     from nanodefect_assets.stores.atomic_models import traced_atoms, traced_model
     from nanodefect_assets.stores.atoms import write_traced_atoms
 
-    classes = intensity_classes(found.atoms.intensity)
+    classes = intensity_classes(found.intensity)
     species = [(config.element, config.brighter_element)[n] for n in classes.tolist()]
     number = out.n_rows(ATOMIC_MODELS)
     out.add_rows(ATOMIC_MODELS, [traced_model(stored.tilt_series_id, species, is_simulated=stored.is_simulated)])
     out.add_rows(
         ATOMS,
-        traced_atoms(stored.tilt_series_id, species, found.atoms, classes, is_simulated=stored.is_simulated),
+        traced_atoms(stored.tilt_series_id, species, found, classes, is_simulated=stored.is_simulated),
     )
-    write_traced_atoms(out.folder / f"particle-{number:03d}.extxyz", species, found.atoms, classes)
+    write_traced_atoms(out.folder / f"particle-{number:03d}.extxyz", species, found, classes)
 
 
 def _precise(sigma_pm: dict[str, float]) -> dg.AssetCheckResult:
@@ -156,8 +175,8 @@ def _precise(sigma_pm: dict[str, float]) -> dg.AssetCheckResult:
     )
 
 
-def _preview(found: "RefinedAtoms") -> bytes:
+def _preview(found: "TracedAtoms") -> bytes:
     from nanodefect_assets.plots.png import figure_png
     from nanodefect_assets.plots.traced_atoms import plot_traced_atoms
 
-    return figure_png(plot_traced_atoms(found.atoms))
+    return figure_png(plot_traced_atoms(found))

@@ -155,6 +155,17 @@ class AtomState:
             sigma_angstrom=self.sigma_angstrom[selected],
         )
 
+    def joined(self, positions_angstrom: Float[np.ndarray, "more 3"]) -> Self:
+        """Return the state with more atoms, as wide and half as bright as usual."""
+        n_more = len(positions_angstrom)
+        intensity, sigma = (float(np.median(of)) if len(of) else 1.0 for of in (self.intensity, self.sigma_angstrom))
+        return replace(
+            self,
+            positions_angstrom=np.concatenate([self.positions_angstrom, positions_angstrom]),
+            intensity=np.concatenate([self.intensity, np.full(n_more, intensity / 2)]),
+            sigma_angstrom=np.concatenate([self.sigma_angstrom, np.full(n_more, sigma)]),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Freedom:
@@ -241,5 +252,8 @@ class LinearImages:
             tilts = np.zeros((len(state.factors), N_TILT))
             tilts[:, column] = 1
             parts.append(self.images_of(AtomStep(atoms=none, tilts=tilts, log_width=0.0)))
-        changes = np.stack(parts, axis=1)
-        return np.einsum("tprc,trc,tqrc->tpq", changes, self.weights, changes, optimize=True)
+        blocks = np.empty((len(state.factors), N_TILT, N_TILT))
+        for number, weights in enumerate(self.weights):
+            changes = np.stack([part[number].ravel() for part in parts])
+            blocks[number] = (changes * weights.ravel()) @ changes.T
+        return blocks

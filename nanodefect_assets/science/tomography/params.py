@@ -75,6 +75,11 @@ class ReconstructionParams(FastaParams):
         description="What is taken from each image first. border: the median of its outermost pixels, for a particle "
         "that stands alone; none: nothing, for a film that fills the frame.",
     )
+    support: Literal["everywhere", "shadow"] = Field(
+        default="everywhere",
+        description="Where the sample may be. shadow: only where no image is empty, by a margin of some pixels, for a "
+        "particle that stands alone.",
+    )
     max_memory_gb: float | None = Field(
         default=None, gt=0, description="Refuse what would need more. None: what the machine has free."
     )

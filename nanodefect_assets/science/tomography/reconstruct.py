@@ -27,6 +27,7 @@ from nanodefect_assets.science.tomography.quality import (
     r_factors,
     shell_correlation,
 )
+from nanodefect_assets.science.tomography.shadow import shadow_support
 from nanodefect_assets.science.tomography.sirt import sirt
 
 _FEWEST_TILTS = 3
@@ -86,7 +87,7 @@ def reconstruct(
     params : ReconstructionParams
         Settings.
     support : ndarray of bool, of shape (z, y, x), or None
-        Where the sample may be; None for everywhere.
+        Where the sample may be; None for what the settings say.
     checkpoint : Checkpoint or None
         Where the state at the finest grid is kept, and from which a killed run goes on.
     on_step : callable
@@ -244,6 +245,8 @@ def _solve(
         return Solved(volume=volume, misfits=np.empty(0), residuals=np.empty(0))
     if params.method == "sirt":
         return sirt(projector, series.images, params.n_iterations, on_step=on_step)
+    if support is None and params.support == "shadow":
+        support = shadow_support(series.images, series.geometry, projector.volume_shape)
     is_begun = checkpoint is not None and checkpoint.load() is not None
     start = None if is_begun else _coarse_start(series, projector.volume_shape, params, params.n_levels, on_step)
     return fasta(projector, series.images, params, start=start, support=support, checkpoint=checkpoint, on_step=on_step)

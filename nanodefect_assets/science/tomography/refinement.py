@@ -13,6 +13,7 @@ from nanodefect_assets.science.tomography.atom_evidence import is_atom
 from nanodefect_assets.science.tomography.atom_halo import with_best_halo
 from nanodefect_assets.science.tomography.atom_images import Images
 from nanodefect_assets.science.tomography.atom_model import AtomState, AtomStep, Freedom, LinearImages
+from nanodefect_assets.science.tomography.missing_atoms import find_missing
 from nanodefect_assets.science.tomography.normal_equations import Preconditioner, solve_normal
 from nanodefect_assets.science.tomography.peak_search import merge_near
 from nanodefect_assets.science.tomography.pixel_noise import PixelNoise, measure_noise
@@ -27,6 +28,9 @@ _LARGEST_LOG = 0.3
 _FAINT = 1e-3
 _N_ALONE = 2
 _N_HALVINGS = 4
+_N_QUICK = 2
+"""Draws of noise while atoms still come and go."""
+_ADDED = -1
 _N_INNER = 15
 _INNER_TOLERANCE = 0.03
 
@@ -46,7 +50,7 @@ class RefinedAtoms:
     chi_squared : float
         Mean of residual^2 / variance.
     start_index : ndarray of int, of shape (atom,)
-        Which of the starts each atom was.
+        Which of the starts each atom was; -1 for those found in what the model left over.
     """
 
     atoms: TracedAtoms
@@ -96,9 +100,13 @@ def refine_atoms(
     n_round = 0
     while len(state):
         state, linear, noise = _fit(series.images, state, freedom, params, n_round, on_step)
-        precision = measure_precision(linear, params.n_samples, rng=rng)
-        kept = _kept(state, precision, params)
-        if len(kept) == len(state) or n_round == params.n_rounds:
+        kept = _kept(state, measure_precision(linear, min(params.n_samples, _N_QUICK), rng=rng), params)
+        missing = np.empty((0, 3))
+        if n_round < min(params.n_searches, params.n_rounds):
+            missing = find_missing(state, series.images - state.images(), linear.weights, params)
+        if (len(kept) == len(state) and not len(missing)) or n_round == params.n_rounds:
+            precision = measure_precision(linear, params.n_samples, rng=rng)
+            kept = _kept(state, precision, params)
             return RefinedAtoms(
                 atoms=_claims(state.taken(kept), precision.taken(kept)),
                 state=state,
@@ -106,7 +114,8 @@ def refine_atoms(
                 chi_squared=_chi_squared(series.images, state, noise),
                 start_index=index[kept],
             )
-        state, index, n_round = state.taken(kept), index[kept], n_round + 1
+        state, n_round = state.taken(kept).joined(missing), n_round + 1
+        index = np.concatenate([index[kept], np.full(len(missing), _ADDED)])
     return _nothing(series, state)
 
 

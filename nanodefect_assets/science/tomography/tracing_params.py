@@ -58,6 +58,9 @@ class AtomFitParams(BaseModel):
 
     n_iterations: int = Field(default=12, ge=1, le=200, description="Gauss-Newton steps of each round, at most.")
     n_rounds: int = Field(default=3, ge=1, le=20, description="Rounds that refine, merge and leave out, at most.")
+    n_searches: int = Field(
+        default=2, ge=0, le=20, description="Rounds that look for missing atoms in what the model leaves of the images."
+    )
     tolerance_pm: float = Field(default=0.2, gt=0, description="Ends when half of the atoms move less.")
     fits_widths: bool = Field(default=False, description="Whether each atom has a width of its own.")
     fits_halo: bool = Field(
@@ -70,7 +73,7 @@ class AtomFitParams(BaseModel):
         default=8, ge=0, le=1000, description="Draws of noise from which the uncertainties come; 0 for no neighbours."
     )
     false_alarms: float = Field(
-        default=1e-3, gt=0, lt=1, description="How many atoms noise alone may make, in the whole volume, on average."
+        default=0.05, gt=0, lt=1, description="How many atoms noise alone may make, in the whole volume, on average."
     )
     min_share: float = Field(
         default=0.3,
