@@ -1,9 +1,13 @@
 """Segmentation of 4096 x 4096 pixels: what tiling adds to the bare passes of a network, and the steps around it.
 
-The baseline is the same small network on the same tiles, one after another, with nothing blended; and on tiles that
-do not overlap, for the price of the overlap.
+The baseline of tiling is the same small network on the same tiles, one after another, with nothing blended; and on tiles
+that do not overlap, for the price of the overlap. That of the way from file to rows are the passes of the U-Net that
+ships, as it was trained, over tiles that do not overlap.
 """
 
+import resource
+import subprocess
+import sys
 import time
 from itertools import product
 
@@ -12,16 +16,31 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from nanodefect_assets.defs.hrtem.finding import ParticleFinder, SegmentationConfig
+from nanodefect_assets.defs.hrtem.networks import SEGMENTER, network_of
+from nanodefect_assets.defs.making import in_order
+from nanodefect_assets.defs.resources import Compute, keep_freed_memory
+from nanodefect_assets.domain.micrograph import LabelledMicrograph
 from nanodefect_assets.science.hrtem.gate import STATISTICS, describe_micrograph, fit_gate, judge_micrograph
 from nanodefect_assets.science.hrtem.inference import class_probabilities
 from nanodefect_assets.science.hrtem.lattice_energy import lattice_energy
-from nanodefect_assets.science.hrtem.params import TilingParams
+from nanodefect_assets.science.hrtem.params import ParticleParams, TilingParams
+from nanodefect_assets.science.hrtem.particles import measure_particles
+from nanodefect_assets.science.imaging.despike import remove_spikes
 from nanodefect_assets.science.imaging.instances import separate_particles
-from nanodefect_assets.science.imaging.params import InstanceParams
+from nanodefect_assets.science.imaging.params import DespikeParams, InstanceParams
+from nanodefect_assets.science.learning.apply import probabilities
+from nanodefect_assets.science.synthetic.training_fields import draw_field, simulate_field
+from nanodefect_assets.science.synthetic.training_params import TrainingFieldParams
+from nanodefect_assets.stores.arrays import ArraysReader, ArraysWriter
+from nanodefect_assets.stores.micrographs import read_micrograph
+from nanodefect_assets.stores.raw.read import read_frames
+from nanodefect_assets.stores.registry import shipped_model
+from nanodefect_assets.stores.simulated import write_tiff
 
 pytestmark = pytest.mark.benchmark
 SIZE = 4096
-ROUNDS = 3
+ROUNDS = 2
 
 
 def seconds(function, *arguments):
@@ -103,3 +122,89 @@ def test_steps_around_the_network(capsys):
         print(f"\npasses of a small network {passes:.2f} s; {labels.max()} particles parted in {parted:.2f} s")
         print(f"gate: statistics {described:.2f} s, verdict {judged:.3f} s; lattice energy in 3 bands {fringes:.2f} s")
     assert labels.max() > 300
+
+
+N_IN_FLIGHT = 3
+PIXEL_SIZE_NM = 0.03
+
+
+def write_large_micrograph(path):
+    """Write a simulated field of particles, mirrored until it fills the frame, in 16 bits."""
+    field = TrainingFieldParams(field_px=1024, materials=["Au"], pixel_size_nm=[PIXEL_SIZE_NM, PIXEL_SIZE_NM])
+    counts = simulate_field(draw_field(field, 0), seed=1, number=0, micrograph_id="_/_/a").micrograph.counts
+    block = np.block([[counts, counts[:, ::-1]], [counts[::-1], counts[::-1, ::-1]]])
+    times = SIZE // block.shape[0]
+    write_tiff(path, np.rint(np.tile(block, (times, times))).astype(np.uint16), pixel_size_nm=PIXEL_SIZE_NM)
+
+
+class WholeWay:
+    """From the file of a micrograph to the rows of its particles, with what the assets keep on the way."""
+
+    def __init__(self, path, folder, n_threads):
+        self.path, self.folder, self.n_made = path, folder, 0
+        compute = Compute(threads=n_threads, device="cpu")
+        self.finder = ParticleFinder(SegmentationConfig(), shipped_model(SEGMENTER), material="Au", compute=compute)
+
+    def stored(self):
+        """Read the file, take its spikes out and keep it; return the reader of what was kept."""
+        self.n_made += 1
+        folder = self.folder / str(self.n_made)
+        counts, _ = remove_spikes(next(iter(read_frames(self.path, "hrtem"))), DespikeParams())
+        about = {"pixel_size_nm": PIXEL_SIZE_NM, "modality": "hrtem", "is_simulated": True}
+        ArraysWriter(folder, "micrographs").add("a", counts, **about)
+        return ArraysReader(folder, "micrographs")
+
+    def rows(self, _=None):
+        micrograph = read_micrograph(self.stored(), "a")
+        found = self.finder.find(micrograph)
+        return measure_particles(LabelledMicrograph(micrograph=micrograph, labels=found.labels), ParticleParams())
+
+
+def both_clocks(function):
+    wall, used = time.perf_counter(), time.process_time()
+    function()
+    return time.perf_counter() - wall, time.process_time() - used
+
+
+def test_from_file_to_rows_against_the_bare_passes(tmp_path, capsys):
+    n_threads = Compute().n_threads
+    torch.set_num_threads(n_threads)
+    write_large_micrograph(tmp_path / "a.tif")
+    way = WholeWay(tmp_path / "a.tif", tmp_path, n_threads)
+    network = network_of(shipped_model(SEGMENTER))
+    tiles = np.random.default_rng(0).random((16, SIZE // 4, SIZE // 4), dtype=np.float32)
+
+    def several():
+        with Compute(threads=n_threads).executor() as executor:
+            for _, future in in_order(executor, way.rows, range(N_IN_FLIGHT), ahead=2 * n_threads):
+                future.result()
+
+    assert len(way.rows()) > 50
+    probabilities(network, tiles[:1], n_per_batch=1)
+    rounds = [
+        (*both_clocks(lambda: probabilities(network, tiles, n_per_batch=1)), *both_clocks(way.rows), *both_clocks(several))
+        for _ in range(ROUNDS)
+    ]
+    bare, bare_used, one, one_used, many, many_used = np.min(rounds, axis=0)
+    ratios = one / bare, many / N_IN_FLIGHT / bare, one_used / bare_used, many_used / N_IN_FLIGHT / bare_used
+
+    with capsys.disabled():
+        print(f"\nbare passes {bare:.2f} s by the clock, {bare_used:.2f} s of processors, {n_threads} threads")
+        print(f"file to rows: {one:.2f} s alone, {many / N_IN_FLIGHT:.2f} s each of {N_IN_FLIGHT} in flight")
+        print("over the bare passes: {:.2f} alone, {:.2f} in flight; of processors {:.2f}, {:.2f}".format(*ratios))
+        print(f"most memory of a process that does one: {_peak_mb(tmp_path):.0f} MB, the code's own included")
+
+
+def _peak_mb(folder):
+    script = f"import sys; sys.path.insert(0, {str(__file__.rpartition('/')[0])!r}); import bench_segmentation as b; b.one()"
+    done = subprocess.run([sys.executable, "-c", script, str(folder)], check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def one():
+    """Do one micrograph and print the most memory that took, in MB."""
+    from pathlib import Path
+
+    folder = Path(sys.argv[1])
+    WholeWay(folder / "a.tif", folder / "other", 1).rows()
+    sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))

@@ -154,5 +154,7 @@ def predictor_of(
 ) -> "Callable[[np.ndarray], np.ndarray]":
     """Return the function that gives normalised tiles the probability of each class."""
     from nanodefect_assets.science.learning.apply import probabilities
+    from nanodefect_assets.science.learning.networks import fused
 
-    return lambda tiles: probabilities(network, tiles, device=device, n_per_batch=len(tiles), n_threads=n_threads)
+    applied = fused(network)
+    return lambda tiles: probabilities(applied, tiles, device=device, n_per_batch=len(tiles), n_threads=n_threads)

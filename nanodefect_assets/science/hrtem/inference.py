@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice, product
 
 import numpy as np
@@ -111,17 +112,20 @@ def uncertain_probabilities(
     Notes
     -----
     Each tile is seen len(predicts) * len(transforms) times. Mean and spread of a tile are blended like probabilities,
-    so that all of it streams.
+    so that all of it streams. The spread of a single look is 0, and takes no memory.
     """
     if not predicts or not transforms:
         raise ValueError(f"Expected a network and a transform. Got {len(predicts)} and {len(transforms)}.")
 
     def predict(tiles: _Tiles) -> _TileClasses:
-        seen = (_seen_turned(tiles, one, *transform) for one in predicts for transform in transforms)
+        seen = (_seen_turned(one, *transform, tiles) for one in predicts for transform in transforms)
         return np.concatenate(_mean_and_spread(seen), axis=1)
 
-    both = class_probabilities(image, predict, params, on_step=on_step)
-    mean, spread = np.split(both, 2)
+    if len(predicts) == len(transforms) == 1:
+        mean = class_probabilities(image, partial(_seen_turned, predicts[0], *transforms[0]), params, on_step=on_step)
+        spread = np.zeros(mean.shape, dtype=np.float32)  # unlike zeros_like, no memory until it is touched
+    else:
+        mean, spread = np.split(class_probabilities(image, predict, params, on_step=on_step), 2)
     return UncertainProbabilities(mean=mean, standard_deviation=spread, entropy=relative_entropy(mean))
 
 
@@ -203,8 +207,10 @@ def _batches(tiles: list[tuple[int, int]], batch: int) -> Iterator[tuple[int, li
         yield done, part
 
 
-def _seen_turned(tiles: _Tiles, predict: Predict, quarter_turns: int, is_mirrored: bool) -> _TileClasses:
+def _seen_turned(predict: Predict, quarter_turns: int, is_mirrored: bool, tiles: _Tiles) -> _TileClasses:
     """Return what `predict` says of turned tiles, turned back."""
+    if not (quarter_turns or is_mirrored):
+        return predict(tiles)
     seen = np.rot90(tiles[..., ::-1] if is_mirrored else tiles, quarter_turns, axes=(-2, -1))
     back = np.rot90(predict(np.ascontiguousarray(seen)), -quarter_turns, axes=(-2, -1))
     return back[..., ::-1] if is_mirrored else back

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from nanodefect_assets.domain.champion import Recipe
 from nanodefect_assets.domain.micrograph import Micrograph
 from nanodefect_assets.science.hrtem.gate import GateReference, describe_micrograph, judge_micrograph
-from nanodefect_assets.science.hrtem.inference import DIHEDRAL, Predict, relative_entropy, uncertain_probabilities
+from nanodefect_assets.science.hrtem.inference import DIHEDRAL, Predict, uncertain_probabilities
 from nanodefect_assets.science.hrtem.params import NetworkParams, SegmentationParams, TilingParams
 from nanodefect_assets.science.imaging.instances import separate_particles
 from nanodefect_assets.science.imaging.masks import drop_specks, fill_holes
@@ -134,7 +134,7 @@ def segment_by_network(
         labels=drop_specks(parted, np.pi / 4 * smallest_px**2),
         p_particle=p_particle,
         spread=spread,
-        mean_entropy=float(relative_entropy(found.mean).mean()),
+        mean_entropy=float(found.entropy.mean()),
     )
 
 

@@ -125,7 +125,7 @@ class TilingParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tile_px: int = Field(
-        default=1088, ge=16, le=16384, description="Largest edge of a tile; smaller ones may fit better."
+        default=1408, ge=16, le=16384, description="Largest edge of a tile; smaller ones may fit better."
     )
     overlap_px: int = Field(default=64, ge=1, le=4096, description="Pixels that neighbouring tiles share.")
     margin_px: int = Field(

@@ -30,15 +30,14 @@ def fill_holes(mask: _Mask, max_fraction: float) -> _Mask:
 
     Background that reaches the frame is no hole. A larger hole is support that a ring of particles encloses.
     """
-    holes, n_holes = ndimage.label(~mask, output=np.int32)
-    if max_fraction == 0 or n_holes == 0:
+    if max_fraction == 0:
         return mask
     parts = label_mask(mask)
-    hole_area, part_area = np.bincount(holes.ravel()), np.bincount(parts.ravel())
-    inner, surrounding = _surrounding_parts(holes, parts)
-    is_filled = np.zeros(n_holes + 1, dtype=bool)
-    is_filled[inner] = hole_area[inner] <= max_fraction * part_area[surrounding]
-    return mask | is_filled[holes]
+    area_px = np.bincount(parts.ravel())
+    filled = mask.copy()
+    for window in ndimage.find_objects(parts):
+        _fill_window(filled[window], parts[window], area_px, max_fraction)
+    return filled
 
 
 def number_particles(drawn: _Labels) -> _Labels:
@@ -56,6 +55,8 @@ def drop_specks(labels: _Labels, min_area_px: float) -> _Labels:
     """Remove parts of fewer than `min_area_px` pixels and number the others from 1, in the same order."""
     is_kept = np.bincount(labels.ravel()) >= min_area_px
     is_kept[0] = False
+    if is_kept[1:].all():
+        return labels.astype(np.int32, copy=False)
     return np.where(is_kept, np.cumsum(is_kept), 0).astype(np.int32)[labels]
 
 
@@ -73,16 +74,25 @@ def _distances_to(mask: _Mask) -> Float[np.ndarray, "row col"]:
     return ndimage.distance_transform_edt(~mask) if mask.any() else np.full(mask.shape, np.inf)
 
 
-def _surrounding_parts(holes: _Labels, parts: _Labels) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Return the numbers of the holes that do not reach the frame and of the part around each.
+def _fill_window(filled: _Mask, parts: _Labels, area_px: Int[np.ndarray, " part"], max_fraction: float) -> None:
+    """Fill, in place, the holes that lie wholly inside the window around a part.
 
-    The pixel above the first pixel of a hole belongs to the part around it: holes are connected by edges, parts by
-    corners also.
+    A hole may belong to another part there, which is why each is held against the part around it: that of the pixel
+    above its first pixel, because holes are connected by edges, and parts by corners also.
     """
-    is_inner = np.ones(int(holes.max()) + 1, dtype=bool)
+    inner = parts[1:-1, 1:-1]
+    if inner.all():
+        return
+    holes, n_holes = ndimage.label(parts == 0, output=np.int32)
+    is_filled = np.ones(n_holes + 1, dtype=bool)
     for border in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
-        is_inner[border] = False
-    is_inner[0] = False
-    inner_pixels = np.flatnonzero(is_inner[holes])
-    numbers, first = np.unique(holes.ravel()[inner_pixels], return_index=True)
-    return numbers, parts.ravel()[inner_pixels[first] - holes.shape[1]]
+        is_filled[border] = False
+    is_filled[0] = False
+    for number, box in enumerate(ndimage.find_objects(holes), start=1):
+        if not is_filled[number] or box is None:
+            continue
+        hole = holes[box] == number
+        surrounding = parts[box[0].start - 1, box[1].start + int(hole[0].argmax())]
+        is_filled[number] = np.count_nonzero(hole) <= max_fraction * area_px[surrounding]
+    if is_filled.any():
+        filled |= is_filled[holes]

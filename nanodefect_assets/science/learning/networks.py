@@ -1,12 +1,14 @@
 """Networks by name, made the same way from the same random numbers."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from typing import get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.learning.devices import seeded
@@ -109,6 +111,21 @@ def place(network: Network, device: str) -> Network:
     On a CPU this order makes the small U-Net learn four times faster and infer 2.7 times faster; no network is slower.
     """
     return network.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]: torch's stub
+
+
+def fused(network: Network) -> Network:
+    """Return a copy for inference alone, in which convolutions do the work of the batch norms behind them.
+
+    It answers as `network` does, up to rounding, in less time and memory. Pairs are found where a `Sequential` holds
+    them side by side, as all of the small U-Net's; others stay.
+    """
+    found = deepcopy(network).eval()
+    for part in [module for module in found.modules() if isinstance(module, nn.Sequential)]:
+        for at in range(len(part) - 1):
+            first, second = part[at], part[at + 1]
+            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                part[at], part[at + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+    return found
 
 
 def count_parameters(network: nn.Module) -> int:

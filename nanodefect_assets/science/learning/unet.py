@@ -47,7 +47,7 @@ class UNet(nn.Module):
         self.encoder = nn.ModuleList(
             _conv_norm(n_in, n_out) for n_in, n_out in zip((in_channels, *_FILTERS), _FILTERS, strict=False)
         )
-        self.centre = nn.Sequential(_conv_norm(widest, widest), nn.ReLU(), _conv_norm(widest, widest), nn.ReLU())
+        self.centre = nn.Sequential(_conv_norm(widest, widest), nn.ReLU(inplace=True), _conv_norm(widest, widest), nn.ReLU(inplace=True))
         below = (widest, *_FILTERS[:0:-1])
         self.decoder = nn.ModuleList(
             _decoder_block(n_below + n_out, n_out, dropout)
@@ -62,7 +62,7 @@ class UNet(nn.Module):
         skips, features = [], images
         for block in self.encoder:
             normed = block(features)
-            skips.append(torch.relu(normed))
+            skips.append(torch.relu_(normed) if self.has_relu_before_pool else torch.relu(normed))
             features = self.pool(skips[-1] if self.has_relu_before_pool else normed)
         features = self.centre(features)
         for block, skip in zip(self.decoder, reversed(skips), strict=True):
@@ -75,4 +75,4 @@ def _conv_norm(n_in: int, n_out: int) -> nn.Sequential:
 
 
 def _decoder_block(n_in: int, n_out: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(_conv_norm(n_in, n_out), nn.ReLU(), nn.Dropout(dropout), _conv_norm(n_out, n_out), nn.ReLU())
+    return nn.Sequential(_conv_norm(n_in, n_out), nn.ReLU(inplace=True), nn.Dropout(dropout), _conv_norm(n_out, n_out), nn.ReLU(inplace=True))
