@@ -104,9 +104,11 @@ def test_dice_of_each_class_on_blocks_that_were_not_seen(home, real_data, monkey
     numbers = {side: [number_of[name] for name in found["micrograph_id"]] for side, found in rows.groupby("side")}
     closest = likeness(images)[np.ix_(numbers["test"], numbers["train"])].max()
     made = make(home, "segmenter", TRAINING, partition="unet")
-    counted = made.rows(schemas.MODEL_SCORES).groupby("class_name", sort=False)[
-        ["n_true_positive", "n_false_positive", "n_false_negative"]
-    ].sum()
+    counted = (
+        made.rows(schemas.MODEL_SCORES)
+        .groupby("class_name", sort=False)[["n_true_positive", "n_false_positive", "n_false_negative"]]
+        .sum()
+    )
     both, wrong, missed = counted.to_numpy().T
     dice = dict(zip(counted.index, 2 * both / (2 * both + wrong + missed), strict=True))
 

@@ -7,9 +7,10 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from nanodefect_assets.defs.hrtem import contenders
+from nanodefect_assets.defs.hrtem import contenders, networks
 from nanodefect_assets.defs.hrtem.architecture_study import architecture_study
 from nanodefect_assets.defs.hrtem.classical_segmenters import classical_segmenters
+from nanodefect_assets.defs.hrtem.finding import ParticleFinder, SegmentationConfig
 from nanodefect_assets.defs.hrtem.material_study import material_study
 from nanodefect_assets.defs.hrtem.networks import SEGMENTER, segmenter_record
 from nanodefect_assets.defs.hrtem.segmentation_benchmark import segmentation_benchmark
@@ -18,6 +19,7 @@ from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.tracking import Tracking
 from nanodefect_assets.domain.generation import AssetName, Origin
 from nanodefect_assets.domain.keys import Place
+from nanodefect_assets.domain.micrograph import Micrograph
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.schemas import (
     ARCHITECTURE_SCORES,
@@ -96,7 +98,7 @@ class Planter:
         rows = self.source.rows(TRAINING_MICROGRAPHS)
         return rows[(rows["side"] == "test") & (rows["n_labelled"] > 0)].to_dict("records")
 
-    def plant(self, name, shares, *, used_s=240.0, fingerprint=None, version=None):
+    def plant(self, name, shares, *, used_s=240.0, fingerprint=None, version=None, start_version=None):
         """Plant repeats of an architecture, each of which finds a share of every particle and nothing else."""
         asset, place = contenders.SEGMENTER_ASSET, Place(study=name)
         origin = Origin(asset=asset, place=place, code_version="1", params={}, run_size="study")
@@ -105,6 +107,7 @@ class Planter:
                 run_id = f"{name}-{repeat}"
                 row = {"mlflow_run_id": run_id, "task": "segmentation", "architecture": name, "repeat": repeat}
                 row |= {"protocol": "own", "is_simulated": True, "n_parameters": 7, "n_epochs": 5}
+                row |= {"start_version": start_version}
                 row |= {"training_fingerprint": fingerprint or self.fingerprint, "used_s": used_s, "wall_s": 1.0}
                 if version is not None and repeat == 0:
                     row |= {"model_name": SEGMENTER, "model_version": version}
@@ -183,7 +186,37 @@ def test_tuned_methods_are_registered_without_weights_and_judged_on_the_test_sid
     assert set(checks(result)) == {"tuning_helps"}
 
 
+def test_a_tuned_method_is_taken_by_one_setting_and_named(home, rng):
+    tuned = networks.tuned_model(home, "fourier")
+    config = SegmentationConfig(tuned_method="fourier", min_diameter_nm=0.7)
+    finder = ParticleFinder(config, None, material="Au", compute=Compute(threads=1, device="cpu"), tuned=tuned)
+    counts = rng.normal(100, 10, (96, 80)).astype(np.float32)
+    row = finder.find(Micrograph(micrograph_id="b/end/a.tif", counts=counts, pixel_size_nm=0.05)).row
+
+    assert (row["segmenter_name"], row["segmenter_version"]) == ("fourier", tuned.version)
+    assert row["mlflow_run_id"] == tuned.mlflow_run_id
+    assert finder._plain.coherence == tuned.record.architecture.params["coherence"]
+    assert finder._plain.min_diameter_nm == 0.7, "what was not tuned stays as it was set"
+
+
+def test_a_method_that_was_not_tuned_is_refused(home):
+    with pytest.raises(Refusal, match=r"otsu_local_std with tuned parameters.*otsu_intensity, fourier tuned"):
+        networks.tuned_model(home, "otsu_local_std")
+
+
 # Architectures
+
+
+def test_networks_with_a_head_start_are_kept_apart(home):
+    Planter(home=home).plant("fpn", (0.9, 0.9), start_version="shipped")
+    study, benchmark = make(home, architecture_study), make(home, segmentation_benchmark, n_resamples=50)
+
+    assert set(made(home, architecture_study).rows(ARCHITECTURE_SCORES)["architecture"]) == {"unet"}
+    assert metadata(study)["missing"]["fpn"] == "began with the weights of version shipped"
+    assert benchmark.success
+    methods = set(made(home, segmentation_benchmark).rows(BENCHMARK_SCORES)["method"])
+    assert "fpn from version shipped" in methods
+    assert "fpn" not in methods
 
 
 def test_architectures_are_compared_over_repeats_and_what_is_missing_is_said(home):

@@ -48,11 +48,12 @@ _N_PATCHES = 3
 def architecture_study(context: dg.AssetExecutionContext, home: HomeResource, compute: Compute) -> dg.MaterializeResult:
     """Architectures of networks, trained on the same data: mean and standard error over repeats (table 4.1).
 
-    Those that were not trained on the training set in force are left out, and said to be missing.
+    Those that were not trained on the training set in force, or began with the weights of another network, are left
+    out, and said to be missing.
     """
     from nanodefect_assets.domain.schemas import ARCHITECTURE_SCORES
 
-    found = gather(home.home, with_classical=False)
+    found = gather(home.home, with_classical=False, only_from_random=True)
     if found.trainings.empty or found.held_out.empty:
         raise Refusal(
             "nothing_to_compare",

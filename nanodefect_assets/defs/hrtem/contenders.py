@@ -65,8 +65,17 @@ class Gathered:
         return {str(row["architecture"]): str(row["model_version"]) for row in rows.to_dict("records")}
 
 
-def gather(home: "Home", *, with_classical: bool = True) -> Gathered:
+def gather(home: "Home", *, with_classical: bool = True, only_from_random: bool = False) -> Gathered:
     """Gather every segmenter of the training set in force; one made from an earlier set is left out, and said to be.
+
+    Parameters
+    ----------
+    home : Home
+        Where they are kept.
+    with_classical : bool
+        Whether classical methods and the study of materials belong to them.
+    only_from_random : bool
+        Whether networks that began with the weights of another are left out too: they had a head start.
 
     Raises
     ------
@@ -80,6 +89,9 @@ def gather(home: "Home", *, with_classical: bool = True) -> Gathered:
     source = require_generation(home, TRAINING_SET, Place())
     reader = PatchSetReader(source.folder / FOLDER)
     found, missing = _current(home, reader.combined_fingerprint, with_classical)
+    if only_from_random:
+        found, adapted = _from_random(found)
+        missing |= adapted
     micrographs = source.rows(TRAINING_MICROGRAPHS)
     return Gathered(
         source=source,
@@ -112,6 +124,21 @@ def _current(home: "Home", fingerprint: str, with_classical: bool) -> "tuple[lis
     return found, missing
 
 
+def _from_random(made: "list[StoredGeneration]") -> "tuple[list[StoredGeneration], dict[str, str]]":
+    """Return what was trained from random weights, and why the rest is left out, by architecture."""
+    from nanodefect_assets.domain.schemas import TRAININGS
+
+    kept, adapted = [], {}
+    for one in made:
+        rows = one.rows(TRAININGS).reindex(columns=list(TRAININGS.names))
+        versions = sorted(set(rows["start_version"].dropna().astype(str)))
+        if versions:
+            adapted[str(one.record.origin.place.study)] = f"began with the weights of version {', '.join(versions)}"
+        else:
+            kept.append(one)
+    return kept, adapted
+
+
 def _joined(parts: "list[pd.DataFrame]", columns: tuple[str, ...]) -> "pd.DataFrame":
     """Return rows of several generations; columns that those of an older version lack are empty."""
     import pandas as pd
@@ -121,12 +148,16 @@ def _joined(parts: "list[pd.DataFrame]", columns: tuple[str, ...]) -> "pd.DataFr
 
 
 def contenders_of(trainings: "pd.DataFrame") -> "list[Contender]":
-    """Return what is compared: of each network the registered repeat and the mean over repeats, and every method."""
+    """Return what is compared: of each network the registered repeat and the mean over repeats, and every method.
+
+    A network that began with the weights of another bears that version in its name.
+    """
     from nanodefect_assets.science.learning.benchmark import BEST, MEAN, Contender
 
     found = []
     trained_on = trainings["trained_on"].fillna("")
-    for (name, part), rows in trainings.groupby([trainings["architecture"], trained_on], sort=False):
+    start = trainings["start_version"].map(lambda version: "" if version != version else f" from version {version}")
+    for (name, part), rows in trainings.groupby([trainings["architecture"] + start, trained_on], sort=False):
         runs, registered = tuple(rows["mlflow_run_id"]), rows["model_version"].notna()
         about = {"name": str(name), "trained_on": str(part) or None}
         if registered.any():

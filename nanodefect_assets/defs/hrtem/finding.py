@@ -52,9 +52,15 @@ class ParticleFinder:
     """Finds particles with the model in use where that may be applied; several threads may use one."""
 
     def __init__(
-        self, config: SegmentationConfig, model: "StoredModel | None", *, material: str | None, compute: Compute
+        self,
+        config: SegmentationConfig,
+        model: "StoredModel | None",
+        *,
+        material: str | None,
+        compute: Compute,
+        tuned: "StoredModel | None" = None,
     ) -> None:
-        if config.segmenter == "network" and model is None:
+        if config.segmenter == "network" and model is None and tuned is None:
             raise Refusal(
                 "no_segmenter",
                 expected="a segmenter in use, because segmenter is set to network",
@@ -62,7 +68,9 @@ class ParticleFinder:
                 advice="Materialise hrtem/segmenter and hrtem/champion_segmenter, or set segmenter to auto.",
             )
         self._config, self._material = config, material
-        self._model = None if config.segmenter == "classical" else model
+        self._tuned = tuned
+        self._plain = config if tuned is None else _as_tuned(config, tuned)
+        self._model = None if tuned is not None or config.segmenter == "classical" else model
         self._predict = None if self._model is None else _Predictor(self._model, compute)
         self._gate = None if self._model is None else _gate_of(self._model)
 
@@ -140,7 +148,9 @@ class ParticleFinder:
     def _classical(self, micrograph: "Micrograph", **how: object) -> Found:
         from nanodefect_assets.science.hrtem.segment import segment_particles
 
-        found = segment_particles(micrograph, self._config, material=self._material)
+        found = segment_particles(micrograph, self._plain, material=self._material)
+        if self._tuned is not None:
+            how |= {"segmenter_version": self._tuned.version, "mlflow_run_id": self._tuned.mlflow_run_id}
         how |= {
             "segmenter_name": found.method,
             "polarity": found.polarity,
@@ -188,6 +198,15 @@ class _Predictor:
                 device, n_threads = self._compute.pick_device(), self._compute.n_threads
                 self._predict = predictor_of(network_of(self._model), device=device, n_threads=n_threads)
             return self._predict(tiles)
+
+
+def _as_tuned(config: SegmentationConfig, tuned: "StoredModel") -> SegmentationConfig:
+    """Return the settings with those that were tuned in their place; the others, such as the smallest size, stay."""
+    from nanodefect_assets.science.hrtem.classical import search_of
+
+    recipe = tuned.record.architecture
+    names = search_of(recipe.name, patch_px=512).names  # pyright: ignore[reportArgumentType]  # checked there
+    return config.model_copy(update={name: recipe.params[name] for name in ("method", *names)})
 
 
 def _gate_of(model: "StoredModel") -> "GateReference | None":

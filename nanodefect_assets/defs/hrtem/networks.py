@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import JsonValue
 
 from nanodefect_assets.domain.champion import ModelRecord, Recipe, Score
+from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -42,6 +44,30 @@ def network_of(model: "StoredModel") -> "Network":
     )
     load_weights(network, model.weights())
     return network
+
+
+def tuned_model(home: "Home", method: "ClassicalMethod") -> "StoredModel":
+    """Return a classical method as `hrtem/classical_segmenters` tuned it last.
+
+    Raises
+    ------
+    Refusal
+        If it was not tuned yet.
+    """
+    from nanodefect_assets.domain.schemas import TRAININGS
+    from nanodefect_assets.stores.generations import current_generation
+    from nanodefect_assets.stores.registry import model_version
+
+    made = current_generation(home, AssetName(group="hrtem", noun="classical_segmenters"), Place())
+    versions = {} if made is None else made.rows(TRAININGS).set_index("architecture")["model_version"].to_dict()
+    if method not in versions:
+        raise Refusal(
+            "not_tuned",
+            expected=f"the method {method} with tuned parameters, because tuned_method names it",
+            got=f"{', '.join(versions) or 'none'} tuned",
+            advice="Materialise hrtem/classical_segmenters, or leave tuned_method out: the parameters then count.",
+        )
+    return model_version(home, method, str(versions[method]))
 
 
 def starting_weights(home: "Home", version: str) -> "dict[str, np.ndarray]":

@@ -8,7 +8,7 @@ import dagster as dg
 from nanodefect_assets.defs.checks import declare_check, items_check, items_result
 from nanodefect_assets.defs.conditions import when_inputs_or_models_pass
 from nanodefect_assets.defs.hrtem.finding import Found, ParticleFinder, SegmentationConfig, take_drawn
-from nanodefect_assets.defs.hrtem.networks import SEGMENTER
+from nanodefect_assets.defs.hrtem.networks import SEGMENTER, tuned_model
 from nanodefect_assets.defs.making import in_order, making, report, upstream
 from nanodefect_assets.defs.partitions import place_of, sample
 from nanodefect_assets.defs.progress import log_steps
@@ -65,8 +65,10 @@ def segmentation(
     source, files = upstream(context, home, "samples", "micrographs"), upstream(context, home, "samples", "manifest")
     champion = current_generation(home.home, _CHAMPION, Place())
     inputs = [source, files] if champion is None else [source, files, champion]
-    model = None if config.segmenter == "classical" else model_in_use(home.home, SEGMENTER)
-    finder = ParticleFinder(config, model, material=read_sample_manifest(files).material, compute=compute)
+    tuned = None if config.tuned_method == "none" else tuned_model(home.home, config.tuned_method)
+    model = None if tuned is not None or config.segmenter == "classical" else model_in_use(home.home, SEGMENTER)
+    material = read_sample_manifest(files).material
+    finder = ParticleFinder(config, model, material=material, compute=compute, tuned=tuned)
     images, drawn, doses = source.arrays("micrographs"), _drawn_masks(context, home), _doses(source)
     on_step = log_steps(context.log)
     rows: list[dict[str, Any]] = []

@@ -268,6 +268,7 @@ class _Trainer:
             "architecture": self._name,
             "repeat": trained.repeat,
             "protocol": self._config.protocol,
+            "start_version": self._config.start_version,
             "training_fingerprint": self._data.fingerprint,
             "is_simulated": bool(self._data.micrographs["is_simulated"].all()),
             "n_parameters": count_parameters(trained.network),

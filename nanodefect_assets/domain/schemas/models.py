@@ -16,6 +16,11 @@ TRAININGS = Table(
         text("model_version", "Version in the registry; missing if not registered.", null=True),
         text("training_fingerprint", "SHA-256 over the training set."),
         text("trained_on", "Part of the training side that it learnt from; missing for all of it.", null=True),
+        text(
+            "start_version",
+            "Version of the segmenter whose weights it began with; missing where they were random.",
+            null=True,
+        ),
         SIMULATED,
         integer("n_parameters", "Numbers learnt, or parameters tuned."),
         integer("n_epochs", "Epochs trained.", null=True),

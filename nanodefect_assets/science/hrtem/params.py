@@ -169,6 +169,11 @@ class GateParams(BaseModel):
         description="auto: the model in use for the modalities that it was trained on, a classical method for others. "
         "network: the model in use for all. classical: never a model.",
     )
+    tuned_method: Literal["none", "otsu_intensity", "otsu_local_std", "fourier"] = Field(
+        default="none",
+        description="Unless none: find the particles of all micrographs by this method, with the parameters that "
+        "hrtem/classical_segmenters tuned last; goes before segmenter and method.",
+    )
     when_unlike: Literal["flag", "withhold", "classical"] = Field(
         default="flag",
         description="What becomes of a micrograph unlike the model's training. flag: segmented, and marked in the "

@@ -47,7 +47,7 @@ class UNet(nn.Module):
         self.encoder = nn.ModuleList(
             _conv_norm(n_in, n_out) for n_in, n_out in zip((in_channels, *_FILTERS), _FILTERS, strict=False)
         )
-        self.centre = nn.Sequential(_conv_norm(widest, widest), nn.ReLU(inplace=True), _conv_norm(widest, widest), nn.ReLU(inplace=True))
+        self.centre = nn.Sequential(_conv_norm(widest, widest), _relu(), _conv_norm(widest, widest), _relu())
         below = (widest, *_FILTERS[:0:-1])
         self.decoder = nn.ModuleList(
             _decoder_block(n_below + n_out, n_out, dropout)
@@ -70,9 +70,20 @@ class UNet(nn.Module):
         return self.head(features)
 
 
+def _relu() -> nn.ReLU:
+    """Return a ReLU that overwrites its input: neither a batch norm nor a ReLU wants it back to learn."""
+    return nn.ReLU(inplace=True)
+
+
 def _conv_norm(n_in: int, n_out: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(n_in, n_out, 3, padding=1), nn.BatchNorm2d(n_out, eps=_EPSILON))
 
 
 def _decoder_block(n_in: int, n_out: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(_conv_norm(n_in, n_out), nn.ReLU(inplace=True), nn.Dropout(dropout), _conv_norm(n_out, n_out), nn.ReLU(inplace=True))
+    return nn.Sequential(
+        _conv_norm(n_in, n_out),
+        _relu(),
+        nn.Dropout(dropout),
+        _conv_norm(n_out, n_out),
+        _relu(),
+    )

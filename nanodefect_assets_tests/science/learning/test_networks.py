@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.science.learning.networks import build_network, count_parameters, load_weights, weights_of
+from nanodefect_assets.science.learning.networks import (
+    build_network,
+    count_parameters,
+    fused,
+    load_weights,
+    weights_of,
+)
 from nanodefect_assets.science.learning.params import Architecture
 from nanodefect_assets.science.learning.unet import UNet
 
@@ -103,3 +109,19 @@ def test_what_cannot_be_built_is_said(rng):
         build_network("resunet", n_classes=2, rng=rng)
     with pytest.raises(ValueError, match="at least 2 classes"):
         build_network("unet", n_classes=1, rng=rng)
+
+
+@pytest.mark.parametrize("architecture", ["unet", "unet_vgg16"])
+def test_fused_norms_change_no_answer_and_not_the_network(architecture, rng):
+    network = build_network(architecture, n_classes=2, rng=rng)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-1, 1)
+            module.running_var.uniform_(0.5, 2)
+    images, before = torch.rand(1, 1, 64, 64), weights_of(network)
+    applied = fused(network)
+
+    with torch.inference_mode():
+        np.testing.assert_allclose(applied(images), network.eval()(images), atol=1e-4)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in applied.modules())
+    assert all(np.array_equal(array, before[name]) for name, array in weights_of(network).items())
