@@ -36,7 +36,14 @@ SET = {
     "block_gap": 2,
     "test_fraction": 0.25,
 }
-TRAINING = {"n_repeats": 1, "n_per_batch": 4, "steps_per_epoch": 40, "budget_s": 150.0, "max_epochs": 10_000}
+TRAINING = {
+    "n_repeats": 1,
+    "n_per_batch": 4,
+    "steps_per_epoch": 40,
+    "budget_s": 75.0,
+    "max_epochs": 10_000,
+    "precision": "bfloat16",
+}
 YAML = """\
 batch: pt-alumina
 material: Pt on alumina

@@ -191,7 +191,7 @@ def test_a_tuned_method_is_taken_by_one_setting_and_named(home, rng):
     config = SegmentationConfig(tuned_method="fourier", min_diameter_nm=0.7)
     finder = ParticleFinder(config, None, material="Au", compute=Compute(threads=1, device="cpu"), tuned=tuned)
     counts = rng.normal(100, 10, (96, 80)).astype(np.float32)
-    row = finder.find(Micrograph(micrograph_id="b/end/a.tif", counts=counts, pixel_size_nm=0.05)).row
+    row = finder.find(Micrograph(micrograph_id="b/end/a.tif", counts=counts, pixel_size_nm=0.05, modality="hrtem")).row
 
     assert (row["segmenter_name"], row["segmenter_version"]) == ("fourier", tuned.version)
     assert row["mlflow_run_id"] == tuned.mlflow_run_id
@@ -209,7 +209,7 @@ def test_a_method_that_was_not_tuned_is_refused(home):
 
 def test_networks_with_a_head_start_are_kept_apart(home):
     Planter(home=home).plant("fpn", (0.9, 0.9), start_version="shipped")
-    study, benchmark = make(home, architecture_study), make(home, segmentation_benchmark, n_resamples=50)
+    study, benchmark = make(home, architecture_study), make(home, segmentation_benchmark, n_resamples=200)
 
     assert set(made(home, architecture_study).rows(ARCHITECTURE_SCORES)["architecture"]) == {"unet"}
     assert metadata(study)["missing"]["fpn"] == "began with the weights of version shipped"
