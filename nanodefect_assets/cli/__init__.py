@@ -102,8 +102,9 @@ def _correction(kind: str, doc: str, *arguments: str) -> None:
     def verb(home: "Home", batch: str, reason: str, author: str, **more: str) -> None:
         from nanodefect_assets.cli.correct import correct
 
-        files = {name: Path(more.pop(name)) for name in _FILES if name in more}
-        correct(home, kind, batch, reason=reason, author=author, **files, **more)
+        mask, table = (Path(more[name]) if name in more else None for name in _FILES)
+        target, value = more.get("target"), more.get("value")
+        correct(home, kind, batch, reason=reason, author=author, target=target, value=value, mask=mask, table=table)
 
     for argument in reversed(arguments):
         kind_of = click.Path(exists=True, dir_okay=False) if argument in _FILES else None

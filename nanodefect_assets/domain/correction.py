@@ -15,9 +15,9 @@ from nanodefect_assets.domain.refusal import Refusal
 CorrectionKind = Literal["veto", "restore", "calibration", "mask", "alignment", "retract", "reinstate", "rename"]
 """What an entry does.
 
-veto, restore: a file is left out, or taken in again. calibration: another pixel size. mask: a mask drawn by hand stands
-in for the segmenter's. alignment: a table stands in for the computed shifts, factors and angles of a tilt series. retract, reinstate: the whole batch is left out, or taken in again. rename: it goes on under
-another id.
+veto, restore: a file is left out, or taken in again. calibration: another pixel size. mask: a mask drawn by hand
+stands in for the segmenter's. alignment: a table stands in for the computed shifts, factors and angles of a tilt
+series. retract, reinstate: the whole batch is left out, or taken in again. rename: it goes on under another id.
 """
 
 CORRECTION_KINDS: tuple[str, ...] = get_args(CorrectionKind)
@@ -39,7 +39,8 @@ class Correction(BaseModel):
     kind: CorrectionKind
     target: str | None = Field(default=None, description="Path or pattern below the batch's folder, for files.")
     value: str | None = Field(
-        default=None, description="calibration: pixel size in nm; mask, alignment: file kept with the correction; rename: new id."
+        default=None,
+        description="calibration: pixel size in nm; mask, alignment: file kept with the correction; rename: new id.",
     )
     reason: str = Field(min_length=3)
     author: str = Field(min_length=1)

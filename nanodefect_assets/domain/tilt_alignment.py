@@ -1,4 +1,4 @@
-"""What makes a tilt series of images that came from a microscope: which are used, where they lie, how bright they are."""
+"""Which images of a tilt series are used, where they lie, how bright they are and from where they look."""
 
 from dataclasses import dataclass, replace
 from typing import Self
@@ -86,7 +86,7 @@ class TiltAlignment:
         return replace(self, reasons=kept)
 
     def refined(self, found: TiltGeometry, r_factors: Float[np.ndarray, " used"]) -> Self:
-        """Return the alignment with the angles of the used views as refined, and what their shifts were found to lack."""
+        """Return the alignment with the angles of the used views as refined, and their shifts mended."""
         euler_deg, shifts_px, errors = self.euler_deg.copy(), self.shifts_px.copy(), np.full(len(self), np.nan)
         euler_deg[self.is_used] = found.euler_deg
         shifts_px[self.is_used] += found.shifts_px

@@ -7,6 +7,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.schemas import ALIGNED_SERIES, ALIGNMENTS
@@ -46,9 +47,27 @@ def alignment_rows(
     return pd.DataFrame(values)[list(ALIGNMENTS.names)]
 
 
+def refinement_round_rows(
+    tilt_series_id: str,
+    indices: Sequence[int],
+    euler_deg: Float[np.ndarray, "round tilt 3"],
+    r_factors: Float[np.ndarray, "round tilt"],
+) -> pd.DataFrame:
+    """Return the rows of `REFINEMENT_ROUNDS` of one series, whose used images have the numbers `indices`."""
+    n_rounds, n_tilts = r_factors.shape
+    values = {
+        "tilt_series_id": tilt_series_id,
+        "round": np.repeat(np.arange(1, n_rounds + 1), n_tilts),
+        "tilt_index": np.tile(indices, n_rounds),
+        **dict(zip(_ANGLES, euler_deg.reshape(-1, 3).T, strict=True)),
+        "r_factor": r_factors.ravel(),
+    }
+    return pd.DataFrame(values)
+
+
 def read_alignment(rows: pd.DataFrame, tilt_series_id: str, stage: Stage) -> TiltAlignment:
     """Return the alignment of one series from rows of `ALIGNMENTS`."""
-    own = rows[(rows["tilt_series_id"] == tilt_series_id) & (rows["stage"] == stage)].sort_values("tilt_index")
+    own = _own_rows(rows, tilt_series_id, stage)
     return TiltAlignment(
         reasons=tuple(None if pd.isna(reason) else str(reason) for reason in own["reason"]),
         shifts_px=own[_SHIFTS].to_numpy(dtype=float),
@@ -57,6 +76,11 @@ def read_alignment(rows: pd.DataFrame, tilt_series_id: str, stage: Stage) -> Til
         euler_deg=own[_ANGLES].to_numpy(dtype=float),
         r_factors=own["r_factor"].to_numpy(dtype=float),
     )
+
+
+def _own_rows(rows: pd.DataFrame, tilt_series_id: str, stage: Stage) -> pd.DataFrame:
+    is_own = (rows["tilt_series_id"] == tilt_series_id) & (rows["stage"] == stage)
+    return rows[is_own].sort_values("tilt_index")
 
 
 def read_given_alignment(path: Path, nominal: TiltGeometry | Sequence[float]) -> TiltAlignment:
@@ -131,6 +155,8 @@ class StoredAlignedSeries:
     ----------
     tilt_series_id : str
         The series.
+    tilts_deg : list of float
+        Stage tilt of every image of the file.
     alignment : TiltAlignment
         What was done to the images, those left out among them.
     pixel_size_nm : float or None
@@ -140,6 +166,7 @@ class StoredAlignedSeries:
     """
 
     tilt_series_id: str
+    tilts_deg: list[float]
     alignment: TiltAlignment
     pixel_size_nm: float | None
     is_simulated: bool
@@ -172,6 +199,7 @@ def read_aligned_series(generation: StoredGeneration) -> Iterator[StoredAlignedS
         item = str(row["tilt_series_id"])
         yield StoredAlignedSeries(
             tilt_series_id=item,
+            tilts_deg=_own_rows(alignments, item, "aligned")["tilt_deg"].tolist(),
             alignment=read_alignment(alignments, item, "aligned"),
             pixel_size_nm=arrays.pixel_size_nm(item),
             is_simulated=bool(row["is_simulated"]),

@@ -1,6 +1,6 @@
 """Every atom of a particle."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -16,8 +16,8 @@ from nanodefect_assets.science.tomography.tracing_params import AtomFitParams
 
 if TYPE_CHECKING:
     from nanodefect_assets.science.tomography.refinement import RefinedAtoms
+    from nanodefect_assets.stores.alignments import StoredAlignedSeries
     from nanodefect_assets.stores.generations import GenerationWriter, StoredGeneration
-    from nanodefect_assets.stores.tilt_series import StoredTiltSeries
 
 _NAME = ("atoms", "atomic_model")
 _LARGEST_SIGMA_PM = 50.0
@@ -34,13 +34,13 @@ class AtomicModelConfig(AtomFitParams, dg.Config):
     key=list(_NAME),
     deps=[
         ["samples", "coordinates"],
-        ["samples", "tilt_series"],
-        ["tomography", "reconstruction"],
+        ["tomography", "aligned"],
+        ["tomography", "refined_reconstruction"],
         ["atoms", "candidates"],
     ],
     partitions_def=sample,
     group_name="atoms",
-    code_version="2",
+    code_version="3",
     kinds={"numba", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -53,26 +53,26 @@ def atomic_model(
 ) -> dg.MaterializeResult:
     """Every atom of the particles of a sample: traced in its tilt series, or as imported coordinates give them."""
     from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS
-    from nanodefect_assets.stores.tilt_series import read_tilt_series
+    from nanodefect_assets.stores.alignments import read_aligned_series
 
-    imported, series, reconstruction, candidates = (
+    imported, series, refined, candidates = (
         upstream(context, home, *name)
         for name in (
             ("samples", "coordinates"),
-            ("samples", "tilt_series"),
-            ("tomography", "reconstruction"),
+            ("tomography", "aligned"),
+            ("tomography", "refined_reconstruction"),
             ("atoms", "candidates"),
         )
     )
     on_step, sigma_pm, preview = log_steps(context.log), {}, None
-    inputs = [imported, series, reconstruction, candidates]
+    inputs = [imported, series, refined, candidates]
     with making(context, home, inputs=inputs, params=config) as out, compute.numba_threads():
         _add_imported(out, imported)
-        for stored in read_tilt_series(series):
+        for stored in read_aligned_series(series):
             if not (starts := _starts(candidates, stored.tilt_series_id)).size:
                 continue
             with out.item(stored.tilt_series_id):
-                found = _refine(stored, starts, reconstruction.record.origin.params, config, on_step)
+                found = _refine(stored, starts, refined, config, on_step)
                 _add_traced(out, stored, found, config)
                 sigma_pm[stored.tilt_series_id] = float((found.atoms.sigma_pm**2).mean() ** 0.5)
                 preview = _preview(found) if preview is None else preview
@@ -107,19 +107,20 @@ def _starts(candidates: "StoredGeneration", tilt_series_id: str) -> Any:
 
 
 def _refine(
-    stored: "StoredTiltSeries", starts: Any, made_with: Mapping[str, Any], config: AtomicModelConfig, on_step: Any
+    stored: "StoredAlignedSeries", starts: Any, refined: "StoredGeneration", config: AtomicModelConfig, on_step: Any
 ) -> "RefinedAtoms":
-    """Refine against the images as the reconstruction took them: the same axis and sense of tilts."""
+    """Refine against the aligned images as detected, whose noise the model knows, from where the volume saw them."""
     from nanodefect_assets.domain.randomness import generator_for
     from nanodefect_assets.domain.refusal import Refusal
-    from nanodefect_assets.domain.tilt_geometry import TiltGeometry
-    from nanodefect_assets.domain.tilt_series import TiltSeries
+    from nanodefect_assets.domain.schemas import REFINEMENTS
     from nanodefect_assets.science.tomography.refinement import refine_atoms
+    from nanodefect_assets.stores.alignments import refined_geometry
 
-    geometry = TiltGeometry.about(
-        stored.tilts_deg, axis=made_with["tilt_axis"], is_reversed=made_with["is_tilt_reversed"]
-    )
-    series = TiltSeries.of(stored.images(), geometry, stored.pixel_size_nm)
+    series = stored.detected_series()
+    better = refined.rows(REFINEMENTS).query("is_better")["tilt_series_id"].tolist()
+    if stored.tilt_series_id in better:
+        geometry = refined_geometry(refined, stored.tilt_series_id, stored.alignment)
+        series = replace(series, geometry=geometry)
     rng = generator_for(0, "atoms/atomic_model", stored.tilt_series_id)
     found = refine_atoms(series, starts, config, rng=rng, on_step=on_step)
     if not len(found.atoms):
@@ -128,7 +129,7 @@ def _refine(
 
 
 def _add_traced(
-    out: "GenerationWriter", stored: "StoredTiltSeries", found: "RefinedAtoms", config: AtomicModelConfig
+    out: "GenerationWriter", stored: "StoredAlignedSeries", found: "RefinedAtoms", config: AtomicModelConfig
 ) -> None:
     from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS
     from nanodefect_assets.science.tomography.atom_evidence import intensity_classes

@@ -101,13 +101,21 @@ def find_axis_deg(images: _Views, axis: Literal["rows", "columns"], max_deg: flo
 
 
 def _misfit(images: _Views, axis: Literal["rows", "columns"], angle_deg: float) -> float:
-    turned = rotate(images, angle_deg, axes=(1, 2), reshape=False, order=1)
+    turned = rotate(images, angle_deg, axes=(1, 2), reshape=False, order=1) if angle_deg else images
     profiles = turned.sum(axis=2 if axis == "rows" else 1, dtype=float)
     shifts, factors = match_profiles(profiles)
     cycles = np.fft.rfftfreq(profiles.shape[1])
     moved = np.fft.irfft(np.fft.rfft(profiles) * np.exp(2j * np.pi * cycles * shifts[:, None]), profiles.shape[1])
     level = moved / factors[:, None]
     return float(((level - level.mean(axis=0)) ** 2).sum() / (level**2).sum())
+
+
+def settled_axis(images: _Views, axis: Literal["auto", "rows", "columns"]) -> Literal["rows", "columns"]:
+    """Return the tilt axis; with `auto`, that along which the profiles of all tilts are more alike."""
+    if axis != "auto":
+        return axis
+    smooth = gaussian_filter1d(gaussian_filter1d(np.asarray(images, np.float32), 1.0, axis=1), 1.0, axis=2)
+    return "rows" if _misfit(smooth, "rows", 0.0) <= _misfit(smooth, "columns", 0.0) else "columns"
 
 
 def neighbour_shifts(
