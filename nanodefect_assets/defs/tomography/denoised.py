@@ -10,7 +10,7 @@ from nanodefect_assets.defs.conditions import when_inputs_pass
 from nanodefect_assets.defs.making import making, report, upstream
 from nanodefect_assets.defs.partitions import sample
 from nanodefect_assets.defs.progress import log_steps
-from nanodefect_assets.defs.resources import Compute, HomeResource
+from nanodefect_assets.defs.resources import HomeResource
 from nanodefect_assets.defs.tomography.series import checkpoint_of
 from nanodefect_assets.science.tomography.alignment_params import DenoisingParams
 
@@ -44,9 +44,7 @@ class DenoisingConfig(DenoisingParams, dg.Config):
         ),
     ],
 )
-def denoised(
-    context: dg.AssetExecutionContext, config: DenoisingConfig, home: HomeResource, compute: Compute
-) -> dg.MaterializeResult:
+def denoised(context: dg.AssetExecutionContext, config: DenoisingConfig, home: HomeResource) -> dg.MaterializeResult:
     """Tilt series without their noise: Anscombe, block matching, exact inverse; whether they are used, the data decide.
 
     Each scan is denoised as it was detected. Series of few tilts have nothing to decide by, and are passed over.
@@ -57,7 +55,7 @@ def denoised(
 
     source = upstream(context, home, "samples", "tilt_series")
     on_step, excess, preview = log_steps(context.log), {}, None
-    with making(context, home, inputs=[source], params=config) as out, compute.executor() as executor:
+    with making(context, home, inputs=[source], params=config) as out:
         out.add_rows(DENOISED_TILTS, [])
         arrays = out.arrays(DENOISED)
         for stored in read_tilt_series(source):
@@ -66,7 +64,7 @@ def denoised(
             with out.item(stored.tilt_series_id):
                 made_from = source.record.content_digest, stored.tilt_series_id
                 checkpoint = checkpoint_of(home, "denoising", config, *made_from)
-                noise, found = _denoise(stored, config, executor, checkpoint, on_step)
+                noise, found = _denoise(stored, config, checkpoint, on_step)
                 arrays.add(stored.tilt_series_id, found.images, is_simulated=stored.is_simulated)
                 out.add_rows(DENOISED_TILTS, _rows(stored.tilt_series_id, noise, found))
                 checkpoint.remove()
@@ -81,7 +79,7 @@ def denoised(
 
 
 def _denoise(
-    stored: "StoredTiltSeries", config: DenoisingConfig, executor: Any, checkpoint: Any, on_step: Any
+    stored: "StoredTiltSeries", config: DenoisingConfig, checkpoint: Any, on_step: Any
 ) -> "tuple[NoiseModel, DenoisedSeries]":
     import numpy as np
 
@@ -96,7 +94,7 @@ def _denoise(
     if not is_sound.any():
         raise Refusal("too_few_tilts", expected="at least 3 sound tilts", got="0", advice=next(iter(why.values())))
     noise = estimate_noise(images[is_sound])
-    found = denoise_series(images, is_sound, noise, config, executor=executor, checkpoint=checkpoint, on_step=on_step)
+    found = denoise_series(images, is_sound, noise, config, checkpoint=checkpoint, on_step=on_step)
     return noise, found
 
 

@@ -7,7 +7,6 @@ References
 .. [2] A. Buades, B. Coll, J.-M. Morel, A non-local algorithm for image denoising, doi:10.1109/CVPR.2005.38.
 """
 
-from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,7 +101,6 @@ def denoise_series(
     noise: NoiseModel,
     params: DenoisingParams,
     *,
-    executor: Executor,
     checkpoint: Checkpoint | None = None,
     on_step: OnStep = ignore_progress,
 ) -> DenoisedSeries:
@@ -118,12 +116,15 @@ def denoise_series(
         Noise of the series.
     params : DenoisingParams
         Settings.
-    executor : Executor
-        Denoises images side by side.
     checkpoint : Checkpoint or None
         Where finished images are kept, and from which a killed run goes on.
     on_step : callable
         Told of every few images.
+
+    Notes
+    -----
+    One image after the other: the package's block matching has threads of its own, and called from two threads at once
+    it ends the process.
     """
     state = _first_state(images) if checkpoint is None else checkpoint.load() or _first_state(images)
     done = np.array(state.arrays["done"])
@@ -131,8 +132,8 @@ def denoise_series(
     waiting = np.flatnonzero(is_sound & ~done)
     for start in range(0, len(waiting), _AT_ONCE):
         chosen = waiting[start : start + _AT_ONCE]
-        found = executor.map(lambda n: denoise_image(images[n], noise, params), chosen.tolist())
-        for n, one in zip(chosen, found, strict=True):
+        for n in chosen:
+            one = denoise_image(images[n], noise, params)
             smooth[n], figures[n], done[n] = one.image, (one.noise_sd, one.excess), True
         if checkpoint is not None:
             arrays = {"done": done, "images": smooth, "figures": figures}
