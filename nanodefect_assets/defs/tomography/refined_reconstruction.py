@@ -40,8 +40,9 @@ class _Refined:
 
     refinement: "Refinement"
     comparison: "Comparison"
-    volume: "Reconstruction | None"
-    halves: "ShellCorrelation | None"
+    volume: "Reconstruction | None" = None
+    halves: "ShellCorrelation | None" = None
+    reason: str | None = None
 
 
 @dg.asset(
@@ -121,7 +122,7 @@ def _refine(
     from dataclasses import replace
 
     from nanodefect_assets.domain.randomness import generator_for
-    from nanodefect_assets.science.tomography.angles import refine_angles
+    from nanodefect_assets.science.tomography.angles import refine_angles, turns_between_deg
     from nanodefect_assets.science.tomography.choice import choose_alignment
     from nanodefect_assets.science.tomography.reconstruct import compare_halves, reconstruct
 
@@ -129,8 +130,15 @@ def _refine(
     found = refine_angles(series, config, rng=rng, checkpoint=checkpoint, on_step=on_step)
     better = replace(series, geometry=found.geometry)
     comparison = choose_alignment(series, better, config.max_edge_px)
-    if not comparison.is_better:
-        return _Refined(refinement=found, comparison=comparison, volume=None, halves=None)
+    wandered_deg = float((turns_between_deg(found.geometry, series.geometry) ** 2).mean() ** 0.5)
+    if wandered_deg > config.most_wandered * config.amplitude_deg:
+        reason = f"angles went {wandered_deg:.1f} deg from the nominal ones: look at the tilt axis and at the tilts"
+    elif not comparison.is_better:
+        reason = "images are not foretold better with refined angles"
+    else:
+        reason = None
+    if reason is not None:
+        return _Refined(refinement=found, comparison=comparison, reason=reason)
     return _Refined(
         refinement=found,
         comparison=comparison,
@@ -167,8 +175,8 @@ def _add_row(
     reason = None
     if one is None:
         reason = f"fewer than {config.fewest_tilts} tilts, which do not pin one another's angles"
-    elif one.volume is None:
-        reason = "images are not foretold better with refined angles"
+    else:
+        reason = one.reason
     row = {
         **dict.fromkeys(REFINEMENTS.names),
         "tilt_series_id": stored.tilt_series_id,

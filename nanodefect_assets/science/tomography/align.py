@@ -8,7 +8,7 @@ References
 """
 
 from dataclasses import dataclass, replace
-from typing import Self, cast
+from typing import Literal, Self, cast
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -26,7 +26,6 @@ from nanodefect_assets.science.tomography.common_lines import (
     coarse_alignment,
     find_axis_deg,
     neighbour_shifts,
-    settled_axis,
 )
 from nanodefect_assets.science.tomography.fasta import fasta
 from nanodefect_assets.science.tomography.grids import coarser_series
@@ -43,6 +42,10 @@ from nanodefect_assets.science.tomography.shifting import (
 Views = Float[np.ndarray, "tilt row col"]
 _FEWEST_TILTS = 3
 _LEAST_WITH_ROOM = 0.75
+_N_AXIS_ROUNDS = 2
+_CLEARLY = 0.98
+"""Of two misfits, below which the smaller is not so by chance."""
+ImageAxis = Literal["rows", "columns"]
 _LARGEST_STEP_PX = 2.0
 _FACTOR_BOUNDS = (0.2, 5.0)
 
@@ -178,7 +181,7 @@ def align_series(
     geometry : TiltGeometry
         Nominal angles; its shifts are not heeded.
     params : AlignmentParams
-        Settings.
+        Settings; a tilt axis left to the data is taken along rows, see `likelier_axis`.
     checkpoint : Checkpoint or None
         Where the state is kept after each round, and from which a killed run goes on.
     on_step : callable
@@ -194,7 +197,7 @@ def align_series(
         raise Refusal("too_few_tilts", expected=f"at least {_FEWEST_TILTS} sound tilts", got=f"{len(images)}")
     empty = estimate_background(images)
     background = empty.counts if params.background == "empty" else np.zeros(len(images))
-    params = _settled(params, images, float(empty.is_known.mean()))
+    params = params.model_copy(update={"coarse": _coarse(params, float(empty.is_known.mean()))})
     clear = (images - background[:, None, None]).astype(np.float32)
     saved = None if checkpoint is None else checkpoint.load()
     axis_deg = _axis_deg(clear, params, None if saved is None else saved)
@@ -213,23 +216,41 @@ def align_series(
     )
 
 
-def _settled(params: AlignmentParams, images: Views, share_with_room: float) -> AlignmentParams:
-    """Return the settings with what is left to the data decided."""
-    coarse = params.coarse
-    if coarse == "auto":
-        coarse = "common_line" if share_with_room >= _LEAST_WITH_ROOM else "neighbours"
-    return params.model_copy(update={"coarse": coarse, "tilt_axis": settled_axis(images, params.tilt_axis)})
+def _image_axis(params: AlignmentParams) -> ImageAxis:
+    """Return the axis that the geometry is about: that of `likelier_axis` where it was left to the data."""
+    return "rows" if params.tilt_axis == "auto" else params.tilt_axis
+
+
+def likelier_axis(images: Views, tilts_deg: Float[np.ndarray, " tilt"], params: AlignmentParams) -> ImageAxis:
+    """Return the axis of the images about which their reprojections fit them better, after a few rounds.
+
+    Notes
+    -----
+    Profiles along the axis do not tell: of a rod they are alike in both directions.
+    """
+    errors = {}
+    for axis in ("rows", "columns"):
+        tried = params.model_copy(update={"tilt_axis": axis, "n_rounds": _N_AXIS_ROUNDS, "max_axis_deg": 0.0})
+        geometry = TiltGeometry.about(tilts_deg, axis=axis, is_reversed=params.is_tilt_reversed)
+        errors[axis] = float(np.nanmean(align_series(images, geometry, tried).r_factors))
+    return "columns" if errors["columns"] < _CLEARLY * errors["rows"] else "rows"
+
+
+def _coarse(params: AlignmentParams, share_with_room: float) -> Literal["common_line", "neighbours"]:
+    if params.coarse != "auto":
+        return params.coarse
+    return "common_line" if share_with_room >= _LEAST_WITH_ROOM else "neighbours"
 
 
 def _axis_deg(images: Views, params: AlignmentParams, saved: CheckpointState | None) -> float:
     if saved is not None:
         return float(cast("float", saved.record["axis_deg"]))
-    axis = settled_axis(images, params.tilt_axis)
+    axis = _image_axis(params)
     return 0.0 if params.coarse == "neighbours" else find_axis_deg(images, axis, params.max_axis_deg)
 
 
 def _first_state(images: Views, geometry: TiltGeometry, params: AlignmentParams, factor: int) -> _State:
-    axis = settled_axis(images, params.tilt_axis)
+    axis = _image_axis(params)
     if params.coarse == "common_line":
         shifts, factors = coarse_alignment(images, axis)
     else:

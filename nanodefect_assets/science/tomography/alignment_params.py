@@ -37,7 +37,7 @@ class AlignmentParams(BaseModel):
     tilt_axis: TiltAxis = Field(
         default="auto",
         description="Axis of the images that the stage tilts about. rows: along the rows' index, vertical; columns: "
-        "horizontal; auto: that along which the sums of all tilts are more alike.",
+        "horizontal; auto: that about which reprojections fit the images better.",
     )
     is_tilt_reversed: bool = Field(
         default=False,
@@ -99,6 +99,12 @@ class RefinementParams(BaseModel):
         gt=0,
         le=10,
         description="How well angles are known, and their largest change in one round; of trials, in the first.",
+    )
+    most_wandered: float = Field(
+        default=3.0,
+        gt=0,
+        description="Refined angles are not taken if they went further from the nominal ones, root mean square, than "
+        "this times the amplitude: then something else is wrong, such as the axis.",
     )
     n_trials: int = Field(default=6, ge=1, le=200, description="Random trials of each tilt and round.")
     max_edge_px: int = Field(

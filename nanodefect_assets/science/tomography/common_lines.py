@@ -110,14 +110,6 @@ def _misfit(images: _Views, axis: Literal["rows", "columns"], angle_deg: float) 
     return float(((level - level.mean(axis=0)) ** 2).sum() / (level**2).sum())
 
 
-def settled_axis(images: _Views, axis: Literal["auto", "rows", "columns"]) -> Literal["rows", "columns"]:
-    """Return the tilt axis; with `auto`, that along which the profiles of all tilts are more alike."""
-    if axis != "auto":
-        return axis
-    smooth = gaussian_filter1d(gaussian_filter1d(np.asarray(images, np.float32), 1.0, axis=1), 1.0, axis=2)
-    return "rows" if _misfit(smooth, "rows", 0.0) <= _misfit(smooth, "columns", 0.0) else "columns"
-
-
 def neighbour_shifts(
     images: _Views, tilts_deg: Float[np.ndarray, " tilt"], axis: Literal["rows", "columns"]
 ) -> Float[np.ndarray, "tilt 2"]:

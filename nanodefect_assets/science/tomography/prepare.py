@@ -12,10 +12,9 @@ from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.tilt_alignment import TiltAlignment
 from nanodefect_assets.domain.tilt_geometry import TiltGeometry
 from nanodefect_assets.domain.tilt_series import TiltSeries
-from nanodefect_assets.science.tomography.align import Alignment, align_series, apply_alignment
+from nanodefect_assets.science.tomography.align import Alignment, align_series, apply_alignment, likelier_axis
 from nanodefect_assets.science.tomography.alignment_params import AlignmentParams
 from nanodefect_assets.science.tomography.choice import choose_alignment
-from nanodefect_assets.science.tomography.common_lines import settled_axis
 from nanodefect_assets.science.tomography.grids import coarser_series
 from nanodefect_assets.science.tomography.params import ReconstructionParams
 from nanodefect_assets.science.tomography.quality import ShellCorrelation, shell_correlation
@@ -78,8 +77,10 @@ def nominal_geometry(
 ) -> tuple[TiltGeometry, Literal["rows", "columns"]]:
     """Return the views that the stage's tilts stand for, and the tilt axis."""
     sound = [n for n in range(len(images)) if n not in why]
-    axis = settled_axis(images[sound], params.tilt_axis) if len(sound) else "rows"
     known_deg = np.where(np.isfinite(tilts_deg), tilts_deg, 0.0)
+    axis = params.tilt_axis
+    if axis == "auto":
+        axis = likelier_axis(images[sound], known_deg[sound], params) if len(sound) >= _FEWEST_TILTS else "rows"
     return TiltGeometry.about(known_deg, axis=axis, is_reversed=params.is_tilt_reversed), axis
 
 
