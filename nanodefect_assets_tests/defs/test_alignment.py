@@ -49,7 +49,7 @@ def folder(home, rng, strays_px):
     folder = home.landing / "raw-1"
     folder.mkdir()
     first, second = (rng.poisson(views(strays_px)).astype(np.float32) for _ in range(2))
-    first[3, 5, 5] = np.nan
+    first[3] = 7
     first[4], second[4] = 7, 7
     write(folder / "scan0.mrc", first)
     write(folder / "scan90.mrc", np.rot90(second, axes=(1, 2)).copy())

@@ -78,11 +78,19 @@ def choose_alignment(before: TiltSeries, after: TiltSeries, max_edge_px: int, n_
     Notes
     -----
     The numbers of an image were fitted to that image too: k of them take about k / n of the variance of the noise of
-    its n pixels, and k / 2n of the error, which a true gain must exceed.
+    its n pixels, and k / 2n of the error, which a true gain must exceed. Counted electrons are noisy where they are
+    many: n is the number of pixels over which the intensity is spread.
     """
     versions = [coarser_series(series.levelled(), max_edge_px)[0] for series in (before, after)]
     old, new = (held_out_errors(series, series, n_iterations) for series in versions)
-    return Comparison(before=old, after=new, optimism=_N_FREE / (2 * versions[1].images[0].size))
+    return Comparison(before=old, after=new, optimism=_N_FREE / (2 * _pixels_that_count(versions[1].images)))
+
+
+def _pixels_that_count(images: Float[np.ndarray, "tilt row col"]) -> float:
+    """Return over how many pixels an image's intensity is spread: sum(|y|)^2 / sum(y^2), the median of all."""
+    size = np.abs(images)
+    spread = size.sum(axis=(1, 2), dtype=float) ** 2 / np.maximum((size**2).sum(axis=(1, 2), dtype=float), 1e-30)
+    return max(float(np.median(spread)), 1.0)
 
 
 def held_out_errors(given: TiltSeries, wanted: TiltSeries, n_iterations: int) -> Float[np.ndarray, " tilt"]:

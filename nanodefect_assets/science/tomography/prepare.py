@@ -1,6 +1,6 @@
 """From images as they came, or as scans were mended, to the alignment of a tilt series."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.tilt_alignment import TiltAlignment
 from nanodefect_assets.domain.tilt_geometry import TiltGeometry
 from nanodefect_assets.domain.tilt_series import TiltSeries
-from nanodefect_assets.science.tomography.align import Alignment, align_series, apply_alignment, likelier_axis
+from nanodefect_assets.science.tomography.align import align_series, apply_alignment, likelier_axis
 from nanodefect_assets.science.tomography.alignment_params import AlignmentParams
 from nanodefect_assets.science.tomography.choice import choose_alignment
 from nanodefect_assets.science.tomography.grids import coarser_series
@@ -155,7 +155,7 @@ def find_alignment(
     _require_enough(int(aligned.is_used.sum()))
     stray, spread = stray_px(found.shifts_px, nominal.taken(sound)), float(found.factors.std())
     is_doubtful = stray < params.doubtful_stray_px and spread < params.doubtful_factor_sd
-    came = is_doubtful and not _is_better(images, aligned, nominal, found, sound, params)
+    came = is_doubtful and not _is_better(images, aligned, nominal, params)
     return FoundAlignment(
         alignment=TiltAlignment.as_it_came(nominal, aligned.reasons) if came else aligned,
         source="found" if came else "computed",
@@ -198,20 +198,18 @@ def stray_px(shifts_px: Float[np.ndarray, "tilt 2"], geometry: TiltGeometry) -> 
     return float(np.sqrt((own**2).sum(axis=1).mean()))
 
 
-def _is_better(
-    images: Views,
-    aligned: TiltAlignment,
-    nominal: TiltGeometry,
-    found: Alignment,
-    sound: np.ndarray,
-    params: AlignmentParams,
-) -> bool:
-    """Whether the images foretell one another better as aligned; their background is taken off in both cases."""
-    background = np.zeros(len(images))
-    background[sound] = found.background_counts
-    before = TiltAlignment.as_it_came(nominal, aligned.reasons)
-    plain = apply_alignment(images - background[:, None, None], before, None)
-    return choose_alignment(plain, apply_alignment(images, aligned, None), params.max_edge_px).is_better
+def _is_better(images: Views, aligned: TiltAlignment, nominal: TiltGeometry, params: AlignmentParams) -> bool:
+    """Whether the images foretell one another better as aligned than moved as a whole, which makes no other sample.
+
+    Both versions lose their background, and their edges to a move: else less noise alone would be foretold better.
+    """
+    used = aligned.is_used
+    views = nominal.taken(used)
+    moved_px = np.zeros((len(aligned), 2))
+    moved_px[used] = shifts_of_move(common_shift(aligned.shifts_px[used], views), views)
+    before = replace(aligned, shifts_px=moved_px, factors=np.ones(len(aligned)), euler_deg=nominal.euler_deg)
+    versions = [apply_alignment(images, one, None) for one in (before, aligned)]
+    return choose_alignment(versions[0], versions[1], params.max_edge_px).is_better
 
 
 def compare_scan_halves(first: TiltSeries, second: TiltSeries, max_edge_px: int) -> ShellCorrelation:

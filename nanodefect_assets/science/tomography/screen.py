@@ -10,6 +10,7 @@ from nanodefect_assets.science.tomography.background import empty_region
 _SAME_ANGLE_DEG = 1e-3
 _SATURATED_SHARE = 0.05
 """Of the pixels of a frame at one value, its largest, above which the detector was full."""
+_MARGIN_PX = 5
 _ALONE_SHARE = 0.02
 """Of a border's pixels that may be bright in most images of a sample that stands alone."""
 _LEAVING_SHARE = 0.08
@@ -91,7 +92,13 @@ def leaving_tilts(images: Float[np.ndarray, "tilt row col"]) -> dict[int, str]:
 
 
 def _bright_border(image: Float[np.ndarray, "row col"]) -> float:
-    bright = ~empty_region(image)
+    from scipy.ndimage import binary_erosion, label
+
+    # Without the margin that belongs to the emptiness, specks of noise are regions of their own.
+    labels, n_regions = label(binary_erosion(~empty_region(image), iterations=_MARGIN_PX, border_value=1))
+    if not n_regions:
+        return 0.0
+    bright = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
     return float(np.concatenate([bright[0], bright[-1], bright[1:-1, 0], bright[1:-1, -1]]).mean())
 
 
