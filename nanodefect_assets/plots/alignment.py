@@ -38,18 +38,15 @@ def plot_aligned_series(
     """
     figure = Figure(figsize=(9.6, 5.2), layout="constrained")
     shown = spread_indices(tilts_deg, _N_SHOWN)
-    grid = figure.add_gridspec(3, 3 * _N_SHOWN, height_ratios=[1, 1, 1.6])
-    for at, n in enumerate(shown):
-        for row, images in enumerate((before, after)):
-            axes = figure.add_subplot(grid[row, 3 * at : 3 * at + 3])
-            draw_micrograph(axes, images[n], None, max_edge_px=128)
-            axes.set_title(f"{tilts_deg[n]:.0f} deg{'' if row == 0 else ' aligned'}", fontsize=6)
-            if row and at == 0 and pixel_size_nm is not None:
-                draw_scale_bar(axes, images[n].shape, pixel_size_nm, font_size=6)
-    width = _N_SHOWN
-    by_shift, by_factor, by_round = (
-        figure.add_subplot(grid[2, panel * width : (panel + 1) * width]) for panel in range(3)
-    )
+    above, below = figure.subfigures(2, 1, height_ratios=[1.5, 1])
+    panels = above.subplots(2, len(shown), squeeze=False)
+    for row, images, what in ((0, before, "came"), (1, after, "aligned")):
+        for axes, n in zip(panels[row], shown, strict=True):
+            draw_micrograph(axes, images[n], None, max_edge_px=96)
+            axes.set_title(f"{tilts_deg[n]:.0f} deg, {what}", fontsize=6)
+    if pixel_size_nm is not None:
+        draw_scale_bar(panels[1, 0], after[0].shape, pixel_size_nm, font_size=6)
+    by_shift, by_factor, by_round = below.subplots(1, 3)
     order = np.argsort(tilts_deg)
     for axis, (name, style) in enumerate((("along rows", "o-"), ("along columns", "s--"))):
         by_shift.plot(tilts_deg[order], shifts_px[order, axis], style, ms=3, lw=0.8, label=name)
