@@ -38,7 +38,7 @@ def plot_aligned_series(
     """
     figure = Figure(figsize=(9.6, 5.2), layout="constrained")
     shown = spread_indices(tilts_deg, _N_SHOWN)
-    above, below = figure.subfigures(2, 1, height_ratios=[1.5, 1])
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=[1.5, 1])[:, 0]
     panels = above.subplots(2, len(shown), squeeze=False)
     for row, images, what in ((0, before, "came"), (1, after, "aligned")):
         for axes, n in zip(panels[row], shown, strict=True):
