@@ -36,7 +36,7 @@ def views(shifts_px):
 
 
 def write(path, frames):
-    write_tilt_series(path, frames, TILTS_DEG, pixel_size_nm=0.05, voltage_kv=200.0, dose_e_per_nm2=1000.0)
+    write_tilt_series(path, frames, TILTS_DEG, pixel_size_nm=0.2, voltage_kv=200.0, dose_e_per_nm2=1000.0)
 
 
 @pytest.fixture
