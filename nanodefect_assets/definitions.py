@@ -44,7 +44,10 @@ from nanodefect_assets.defs.sem.label_noise_study import label_noise_study
 from nanodefect_assets.defs.sem.sevens import sevens
 from nanodefect_assets.defs.sem.te_crops import te_crops
 from nanodefect_assets.defs.sensors import SENSORS
+from nanodefect_assets.defs.tomography.aligned import aligned
+from nanodefect_assets.defs.tomography.denoised import denoised
 from nanodefect_assets.defs.tomography.reconstruction import reconstruction
+from nanodefect_assets.defs.tomography.refined_reconstruction import refined_reconstruction
 from nanodefect_assets.defs.tracking import Tracking
 
 ASSETS = (
@@ -54,7 +57,10 @@ ASSETS = (
     annotations,
     tilt_series,
     coordinates,
+    denoised,
+    aligned,
     reconstruction,
+    refined_reconstruction,
     corrections,
     segmentation,
     mask_scores,

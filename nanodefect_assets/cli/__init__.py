@@ -102,21 +102,29 @@ def _correction(kind: str, doc: str, *arguments: str) -> None:
     def verb(home: "Home", batch: str, reason: str, author: str, **more: str) -> None:
         from nanodefect_assets.cli.correct import correct
 
-        mask = more.pop("mask", None)
-        path = None if mask is None else Path(mask)
-        correct(home, kind, batch, reason=reason, author=author, mask=path, **more)
+        mask, table = (Path(more[name]) if name in more else None for name in _FILES)
+        target, value = more.get("target"), more.get("value")
+        correct(home, kind, batch, reason=reason, author=author, target=target, value=value, mask=mask, table=table)
 
     for argument in reversed(arguments):
-        kind_of = click.Path(exists=True, dir_okay=False) if argument == "mask" else None
+        kind_of = click.Path(exists=True, dir_okay=False) if argument in _FILES else None
         verb.params.insert(1, click.Argument([argument], type=kind_of, metavar=_METAVARS[argument]))
 
 
-_METAVARS = {"target": "PATH", "value": "VALUE", "mask": "IMAGE"}
+_FILES = ("mask", "table")
+_METAVARS = {"target": "PATH", "value": "VALUE", "mask": "IMAGE", "table": "TABLE"}
 _PATHS = "PATH is below the batch's folder, as in the table files, and may be a pattern such as '8h/*.tif'."
 _correction("veto", f"Leave a file of BATCH out. {_PATHS}", "target")
 _correction("restore", f"Take a vetoed file of BATCH in again. {_PATHS}", "target")
 _correction("calibration", f"Set the pixel size of files of BATCH to VALUE nm. {_PATHS}", "target", "value")
 _correction("mask", "Take IMAGE as the mask of one micrograph, PATH, in place of the segmenter's.", "target", "mask")
+_correction(
+    "alignment",
+    "Take TABLE (CSV) as the alignment of one tilt series, PATH, in place of the computed one; begin with rows of the "
+    "table alignments: nanodefect sql ... --format csv.",
+    "target",
+    "table",
+)
 _correction("retract", "Leave the whole BATCH out of every table. Nothing is deleted.")
 _correction("reinstate", "Take a retracted BATCH in again.")
 _correction("rename", "Let BATCH go on under the id VALUE.", "value")

@@ -60,6 +60,8 @@ def _describe(file: PlannedFile) -> str:
         said.append("uncalibrated" if size is None else f"{size:.6g} nm/px from {file.agreed.source}")
     if file.agreed.tilt_angles_deg:
         said.append(f"{min(file.agreed.tilt_angles_deg):g} to {max(file.agreed.tilt_angles_deg):g} deg")
+    if file.entry.second_scan_of is not None:
+        said.append(f"second scans of {file.entry.second_scan_of}")
     if file.label_of is not None:
         said.append(f"labels of {file.label_of}")
     return ", ".join([*said, *file.facts.notes])

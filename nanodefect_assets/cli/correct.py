@@ -19,6 +19,7 @@ def correct(
     target: str | None = None,
     value: str | None = None,
     mask: Path | None = None,
+    table: Path | None = None,
 ) -> None:
     """Add a correction and make again what depends on it, and nothing else."""
     from nanodefect_assets.defs.instance import open_instance
@@ -26,7 +27,9 @@ def correct(
 
     if kind == "calibration" and target is not None and value is not None:
         _say_what_changes(home, batch, target, value)
-    entry = add_correction(home, batch, kind=kind, reason=reason, author=author, target=target, value=value, mask=mask)
+    entry = add_correction(
+        home, batch, kind=kind, reason=reason, author=author, target=target, value=value, mask=mask, table=table
+    )
     say(f"Correction {entry.number} of {batch}: {kind} {target or ''} {value or ''}".rstrip())
     with open_instance(home) as instance:
         from nanodefect_assets.definitions import defs

@@ -197,8 +197,8 @@ def _write_tilts(batch: _Batch, item: _Item) -> None:
     n_pixels = 16 * int(np.ceil((extent_angstrom / pixel_angstrom + 40) / 16))
     params = TiltSeriesParams(n_pixels=n_pixels, n_tilts=batch.params.n_tilts)
     planted = tilt_series(solid, params, rng=rng)
-    for angle, frames in (("0", planted.scans_0deg), ("90", planted.scans_90deg)):
-        path = f"{item.name}-scan{angle}.mrc"
+    first, second = (f"{item.name}-scan{angle}.mrc" for angle in (0, 90))
+    for path, frames in ((first, planted.scans_0deg), (second, planted.scans_90deg)):
         write_tilt_series(
             batch.folder / path,
             frames,
@@ -207,14 +207,14 @@ def _write_tilts(batch: _Batch, item: _Item) -> None:
             voltage_kv=_TILT_VOLTAGE_KV,
             dose_e_per_nm2=params.dose_e_per_px / (pixel_angstrom / 10) ** 2,
         )
-        _declare(batch, item, path, "tilt_series")
+        _declare(batch, item, path, "tilt_series", **({} if path == first else {"second_scan_of": first}))
     truth = batch.folder / TRUTH / item.name
     truth.parent.mkdir(parents=True, exist_ok=True)
     write_coordinates(truth.with_name(f"{truth.name}.xyz"), solid)
     large = {"scans_0deg", "scans_90deg", "ideal"}
     kept = {each.name: getattr(planted, each.name) for each in fields(planted) if each.name not in large}
     write_json_truth(truth.with_name(f"{truth.name}.json"), kept)
-    _note_solid(batch, item, f"{item.name}-scan0.mrc", solid)
+    _note_solid(batch, item, first, solid)
 
 
 def _write_coordinates(batch: _Batch, item: _Item) -> None:

@@ -15,7 +15,7 @@ LAST_ASSETS = (
     AssetName(group="hrtem", noun="particles"),
     AssetName(group="hrtem", noun="particle_classes"),
     AssetName(group="hrtem", noun="mask_scores"),
-    AssetName(group="tomography", noun="reconstruction"),
+    AssetName(group="tomography", noun="refined_reconstruction"),
     AssetName(group="atoms", noun="grains"),
     AssetName(group="sem", noun="handedness"),
 )

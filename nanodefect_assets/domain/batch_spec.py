@@ -22,6 +22,8 @@ IMAGE_MODALITIES: tuple[FileModality, ...] = ("hrtem", "hrstem", "sem", "tilt_se
 _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "tilt_angles_deg": ("tilt_series",),
     "tilt_angles_file": ("tilt_series",),
+    "second_scan_of": ("tilt_series",),
+    "aligned": ("tilt_series",),
     "length_unit": ("coordinates",),
     "label_of": ("labels",),
     "particle_values": ("labels",),
@@ -79,6 +81,13 @@ class FileEntry(SpecPart):
         default=None, min_length=1, max_length=10_000, description="Tilt of each frame of a tilt series, in degrees."
     )
     tilt_angles_file: RelativePath | None = Field(default=None, description="Text file of these angles, one a line.")
+    second_scan_of: RelativePath | None = Field(
+        default=None,
+        description="For the tilt series of second scans, turned by 90 degrees: the series of the first scans, at 0.",
+    )
+    aligned: bool = Field(
+        default=False, description="true: the tilt series was aligned before it came; it is taken as it is."
+    )
     length_unit: str | None = Field(
         default=None, max_length=40, description="Unit of coordinates: angstrom, nm, or as 0.3434 angstrom."
     )
@@ -122,6 +131,9 @@ class FileEntry(SpecPart):
             problems.append(_problem(("uncalibrated",), "either a pixel size or uncalibrated: true", "both"))
         if self.tilt_angles_deg is not None and self.tilt_angles_file is not None:
             problems.append(_problem(("tilt_angles_file",), "tilt_angles_deg or tilt_angles_file", "both"))
+        if self.second_scan_of is not None and is_pattern(self.path):
+            got = f"the pattern {self.path}"
+            problems.append(_problem(("second_scan_of",), "one series of second scans for one of first scans", got))
         if self.positions is not None and self.grid is not None:
             problems.append(_problem(("grid",), "positions or grid", "both"))
         if self.label_of is not None and is_pattern(self.path):

@@ -12,17 +12,18 @@ from nanodefect_assets.domain.manifest import Manifest, ManifestFile, MapPlace
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.refusal import Refusal
 
-CorrectionKind = Literal["veto", "restore", "calibration", "mask", "retract", "reinstate", "rename"]
+CorrectionKind = Literal["veto", "restore", "calibration", "mask", "alignment", "retract", "reinstate", "rename"]
 """What an entry does.
 
-veto, restore: a file is left out, or taken in again. calibration: another pixel size. mask: a mask drawn by hand stands
-in for the segmenter's. retract, reinstate: the whole batch is left out, or taken in again. rename: it goes on under
-another id.
+veto, restore: a file is left out, or taken in again. calibration: another pixel size. mask: a mask drawn by hand
+stands in for the segmenter's. alignment: a table stands in for the computed shifts, factors and angles of a tilt
+series. retract, reinstate: the whole batch is left out, or taken in again. rename: it goes on under another id.
 """
 
 CORRECTION_KINDS: tuple[str, ...] = get_args(CorrectionKind)
-_OF_FILES = ("veto", "restore", "calibration", "mask")
-_WITH_VALUE = ("calibration", "mask", "rename")
+_OF_FILES = ("veto", "restore", "calibration", "mask", "alignment")
+_WITH_FILE = ("mask", "alignment")
+_WITH_VALUE = ("calibration", *_WITH_FILE, "rename")
 
 
 class Correction(BaseModel):
@@ -38,7 +39,8 @@ class Correction(BaseModel):
     kind: CorrectionKind
     target: str | None = Field(default=None, description="Path or pattern below the batch's folder, for files.")
     value: str | None = Field(
-        default=None, description="calibration: pixel size in nm; mask: file kept with the correction; rename: new id."
+        default=None,
+        description="calibration: pixel size in nm; mask, alignment: file kept with the correction; rename: new id.",
     )
     reason: str = Field(min_length=3)
     author: str = Field(min_length=1)
@@ -55,6 +57,11 @@ class Correction(BaseModel):
         if self.kind == "calibration" and self.pixel_size_nm is None:
             raise ValueError(f"Expected a pixel size in nm, above 0 and of a microscope. Got {self.value!r}.")
         return self
+
+    @property
+    def has_file(self) -> bool:
+        """Whether a file is kept with the entry, which its value names."""
+        return self.kind in _WITH_FILE
 
     @property
     def pixel_size_nm(self) -> float | None:
@@ -86,6 +93,7 @@ class CorrectionLine(BaseModel):
     target: str | None = None
     value: str | None = None
     mask: str | None = Field(default=None, description="For mask: name of the image beside the file of corrections.")
+    table: str | None = Field(default=None, description="For alignment: name of the table beside that file.")
     reason: str = Field(min_length=3)
     author: str | None = Field(default=None, min_length=1)
 
@@ -105,13 +113,17 @@ def new_id_of(corrections: Iterable[Correction]) -> str | None:
     return next((correction.value for correction in corrections if correction.kind == "rename"), None)
 
 
+_WANTED = {"mask": "one micrograph, alone in its file,", "alignment": "one tilt series, that of first scans of a pair,"}
+
+
 def check_applies(correction: Correction, manifest: Manifest, earlier: Iterable[Correction] = ()) -> None:
     """Refuse an entry that is about nothing in the batch.
 
     Raises
     ------
     Refusal
-        If no file fits its target, if a mask is for other than one micrograph, or if the batch was renamed.
+        If no file fits its target, if a mask or an alignment is for other than one file, or if the batch was
+        renamed.
     """
     if (new_id := new_id_of(earlier)) is not None:
         raise Refusal(
@@ -125,13 +137,14 @@ def check_applies(correction: Correction, manifest: Manifest, earlier: Iterable[
     fitting = list(correction.among(manifest.files))
     if correction.kind == "calibration":
         fitting = [file for file in fitting if file.modality in (*MODALITIES, "tilt_series")]
-    is_mask = correction.kind == "mask"
-    if is_mask:
+    if correction.kind == "mask":
         fitting = [file for file in fitting if file.modality in MODALITIES and _is_single_image(file)]
-    if not fitting or (is_mask and len(fitting) != 1):
+    if correction.kind == "alignment":
+        fitting = [file for file in fitting if file.modality == "tilt_series" and file.second_scan_of is None]
+    if not fitting or (correction.has_file and len(fitting) != 1):
         raise Refusal(
             "no_such_file",
-            expected=f"{'one micrograph, alone in its file,' if is_mask else 'accepted files'} of {manifest.batch}",
+            expected=f"{_WANTED.get(correction.kind, 'accepted files')} of {manifest.batch}",
             got=f"{len(fitting)} that fit {correction.target!r}",
             advice="Paths are those below the batch's folder; see: SELECT path FROM files.",
         )
@@ -199,6 +212,8 @@ def apply_corrections(manifest: Manifest, corrections: Iterable[Correction]) -> 
 def _corrected(file: ManifestFile, correction: Correction) -> ManifestFile:
     if correction.kind == "mask":
         return file.model_copy(update={"drawn_mask": correction.value})
+    if correction.kind == "alignment":
+        return file.model_copy(update={"given_alignment": correction.value})
     acquisition = file.acquisition.model_copy(update={"pixel_size_nm": correction.pixel_size_nm})
     return file.model_copy(
         update={

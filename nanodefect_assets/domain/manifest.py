@@ -78,6 +78,13 @@ class ManifestFile(_Record):
     calibration_source: CalibrationSource = "uncalibrated"
     calibration_reason: str | None = None
     tilt_angles_deg: tuple[float, ...] | None = None
+    second_scan_of: str | None = Field(
+        default=None, description="For a tilt series scanned at 90 degrees: path of that of the scans at 0 degrees."
+    )
+    is_aligned: bool = Field(default=False, description="Whether a tilt series was aligned before it came.")
+    given_alignment: str | None = Field(
+        default=None, description="Table that stands in for the computed alignment, kept with the corrections."
+    )
     length_unit: str | None = None
     label_of: str | None = Field(default=None, description="For labels: path of the micrograph that they label.")
     particle_values: tuple[int, ...] | None = Field(

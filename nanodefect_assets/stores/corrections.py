@@ -72,6 +72,7 @@ def add_correction(
     target: str | None = None,
     value: str | None = None,
     mask: Path | None = None,
+    table: Path | None = None,
     source_sha256: str | None = None,
     source_entry: int | None = None,
 ) -> Correction:
@@ -87,6 +88,8 @@ def add_correction(
         As in `Correction`.
     mask : Path or None
         For `mask`: the image drawn by hand; it is copied to the corrections.
+    table : Path or None
+        For `alignment`: the table that holds instead of the computed one; it is copied too.
 
     Raises
     ------
@@ -101,12 +104,13 @@ def add_correction(
     folder = batch_folder(home, batch) / _FOLDER
     with locked(batch_folder(home, batch) / ".corrections.lock"):
         number = len(read_corrections(home, batch)) + 1
-        kept = None if mask is None else f"{number:04d}-{mask.name}"
+        given = table if mask is None else mask
+        kept = None if given is None else f"{number:04d}-{given.name}"
         correction = _entry(
             number=number,
             kind=kind,
             target=target,
-            value=kept if kind == "mask" else value,
+            value=value if kept is None else kept,
             reason=reason,
             author=author,
             made_at=datetime.now(UTC),
@@ -115,13 +119,12 @@ def add_correction(
         )
         earlier = read_corrections(home, batch)
         check_applies(correction, manifest, earlier)
-        _check_news(folder, correction, manifest, earlier, mask)
+        _check_news(folder, correction, manifest, earlier, given)
         if correction.kind == "rename":
             _check_free(home, str(correction.value))
         make_folder(folder)
-        if mask is not None and kept is not None:
-            shape = correction.among(manifest.files)[0].shape
-            _keep_mask(mask, folder / kept, shape)
+        if given is not None and kept is not None:
+            _keep(given, folder / kept, correction.among(manifest.files)[0], correction.kind)
         write_atomically(folder / f"{number:04d}.json", correction.model_dump_json(indent=1).encode())
     return correction
 
@@ -142,12 +145,12 @@ def _described(error: ValidationError) -> str:
 
 
 def _check_news(
-    folder: Path, correction: Correction, manifest: Manifest, earlier: Sequence[Correction], mask: Path | None
+    folder: Path, correction: Correction, manifest: Manifest, earlier: Sequence[Correction], given: Path | None
 ) -> None:
-    """Refuse an entry that says again what an earlier one made so; masks are compared by their bytes."""
-    if mask is not None:
-        kept = {sha256_of(folder / str(entry.value)): entry.value for entry in earlier if entry.kind == "mask"}
-        correction = correction.model_copy(update={"value": kept.get(sha256_of(mask), correction.value)})
+    """Refuse an entry that says again what an earlier one made so; files are compared by their bytes."""
+    if given is not None:
+        kept = {sha256_of(folder / str(entry.value)): entry.value for entry in earlier if entry.kind == correction.kind}
+        correction = correction.model_copy(update={"value": kept.get(sha256_of(given), correction.value)})
     if (before := changes_nothing(correction, manifest, earlier)) is not None:
         raise Refusal(
             SAID_ALREADY,
@@ -160,6 +163,17 @@ def _check_news(
 def _check_free(home: Home, batch: str) -> None:
     if current_manifest(home, check_batch_key(batch)) is not None or read_corrections(home, batch):
         raise Refusal("batch_exists", expected="an id that no batch has", got=batch)
+
+
+def _keep(given: Path, target: Path, file: ManifestFile, kind: str) -> None:
+    """Copy a mask or a table of an alignment to the corrections, if it can be of the file."""
+    if kind == "mask":
+        _keep_mask(given, target, file.shape)
+        return
+    from nanodefect_assets.stores.alignments import read_given_alignment
+
+    read_given_alignment(given, file.tilt_angles_deg or ())
+    copy_hashing(given, target)
 
 
 def _keep_mask(mask: Path, target: Path, shape: tuple[int, ...] | None) -> None:
@@ -177,6 +191,11 @@ def _keep_mask(mask: Path, target: Path, shape: tuple[int, ...] | None) -> None:
 def mask_path(home: Home, batch: str, file: ManifestFile) -> Path | None:
     """Return the mask that was drawn by hand for a micrograph, or None."""
     return None if file.drawn_mask is None else batch_folder(home, batch) / _FOLDER / file.drawn_mask
+
+
+def alignment_path(home: Home, batch: str, file: ManifestFile) -> Path | None:
+    """Return the table of an alignment that a person gave for a tilt series, or None."""
+    return None if file.given_alignment is None else batch_folder(home, batch) / _FOLDER / file.given_alignment
 
 
 def renamed_source(home: Home, batch: str, new_id: str) -> Path:
@@ -218,7 +237,7 @@ def _hand_on(home: Home, batch: str, new_id: str) -> None:
     for correction in read_corrections(home, batch):
         if correction.kind == "rename":
             continue
-        if correction.kind == "mask" and correction.value is not None:
+        if correction.has_file and correction.value is not None:
             copy_hashing(source / correction.value, target / correction.value)
         write_atomically(target / f"{correction.number:04d}.json", correction.model_dump_json(indent=1).encode())
 
@@ -297,6 +316,7 @@ def add_corrections_of(home: Home, path: Path) -> tuple[str, tuple[Correction, .
                     target=line.target,
                     value=line.value,
                     mask=None if line.mask is None else _beside(path, line.mask),
+                    table=None if line.table is None else _beside(path, line.table),
                     reason=line.reason,
                     author=line.author or sheet.author,
                     source_sha256=digest,
@@ -313,7 +333,7 @@ def _beside(path: Path, name: str) -> Path:
     """Return a file that lies beside the file of corrections; no path leads elsewhere."""
     mask = path.parent / Path(name).name
     if Path(name).name != name or mask.is_symlink() or not mask.is_file():
-        raise Refusal("no_such_file", expected="a mask beside the file of corrections", got=repr(name), file=path.name)
+        raise Refusal("no_such_file", expected="a file beside the file of corrections", got=repr(name), file=path.name)
     return mask
 
 

@@ -74,6 +74,8 @@ class PlannedFile:
             calibration_source=self.agreed.source,
             calibration_reason=self.agreed.reason,
             tilt_angles_deg=self.agreed.tilt_angles_deg,
+            second_scan_of=self.entry.second_scan_of,
+            is_aligned=self.entry.aligned,
             length_unit=self.facts.length_unit,
             label_of=self.label_of,
             particle_values=self.entry.particle_values,

@@ -49,18 +49,19 @@ def folder(home):
 def test_a_good_series_becomes_a_volume_and_bad_ones_are_set_aside(home, folder, ingest):
     done = ingest(home, folder)
 
-    (row,) = run_query(home, "SELECT * FROM reconstructions").to_pylist()
+    row, twice = run_query(home, "SELECT * FROM reconstructions ORDER BY tilt_series_id").to_pylist()
     refused = run_query(home, "SELECT item, reason FROM refused WHERE asset LIKE 'tomo%' ORDER BY item").to_pylist()
     assert done.trouble == ()
-    assert [(one["item"].split("/")[-1], one["reason"]) for one in refused] == [
-        ("twice.mrc", "duplicate_angle"),
-        ("two.mrc", "too_few_tilts"),
-    ]
+    assert [(one["item"].split("/")[-1], one["reason"]) for one in refused] == [("two.mrc", "too_few_tilts")]
+    assert twice["n_tilts"] == 11
+    assert run_query(home, "SELECT DISTINCT source FROM aligned_series").to_pylist() == [{"source": "found"}]
     assert row["r_factor"] < 0.05
     assert row["voxel_size_angstrom"] == pytest.approx(0.5)
     assert row["is_simulated"]
     assert abs(row["mass_error"]) < 0.05
-    assert run_query(home, "SELECT count(*) AS n FROM reconstructed_tilts").to_pylist() == [{"n": 12}]
+    assert run_query(home, "SELECT count(*) AS n FROM reconstructed_tilts").to_pylist() == [{"n": 12 + 11}]
+    (left_out,) = run_query(home, "SELECT tilt_index, reason FROM alignments WHERE NOT is_used").to_pylist()
+    assert (left_out["tilt_index"], left_out["reason"].split(",")[0]) == (5, "tilt -18 degrees again")
     made = require_generation(
         home, AssetName(group="tomography", noun="reconstruction"), Place(batch="tilts-1", aliquot="end")
     )

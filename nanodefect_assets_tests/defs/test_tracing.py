@@ -48,16 +48,20 @@ def drop(home, rng, *, shift_rms_px=0.0):
 
 
 @pytest.mark.slow
-def test_a_tilt_series_becomes_atoms_with_their_uncertainty(home, rng, ingest):
-    done = ingest(home, drop(home, rng))
+@pytest.mark.parametrize(("shift_rms_px", "source"), [(0.0, "found"), (3.0, "computed")])
+def test_a_tilt_series_becomes_atoms_with_their_uncertainty(home, rng, ingest, shift_rms_px, source):
+    done = ingest(home, drop(home, rng, shift_rms_px=shift_rms_px))
 
     assert done.trouble == ()
     (model,) = run_query(home, "SELECT source, n_atoms, is_simulated FROM atomic_models").to_pylist()
     assert model == {"source": "traced", "n_atoms": 13, "is_simulated": True}
     rows = run_query(home, "SELECT x_angstrom, y_angstrom, z_angstrom, sigma_pm, intensity FROM atoms").to_pylist()
     found = np.array([list(row.values())[:3] for row in rows])
+    # Aligned images put the sample in the middle: a common move is free.
+    found += cluster().mean(axis=0) - found.mean(axis=0)
     misses_pm = 100 * KDTree(found).query(cluster())[0]
     sigma_pm = np.array([row["sigma_pm"] for row in rows])
+    assert run_query(home, "SELECT source FROM aligned_series").to_pylist() == [{"source": source}]
     assert np.sqrt(np.mean(misses_pm**2)) < 2 * np.sqrt(np.mean(sigma_pm**2))
     assert 0.5 < sigma_pm.mean() < 10
     assert np.mean([row["intensity"] for row in rows]) == pytest.approx(60 * 2 * np.pi * SIGMA_PX**2, rel=0.1)
@@ -67,8 +71,11 @@ def test_a_tilt_series_becomes_atoms_with_their_uncertainty(home, rng, ingest):
     assert counted["n"] == 13
 
 
-def test_a_series_that_was_never_aligned_is_set_aside_rather_than_traced(home, rng, ingest):
-    done = ingest(home, drop(home, rng, shift_rms_px=6.0))
+def test_a_series_that_is_declared_aligned_and_is_not_is_set_aside_rather_than_traced(home, rng, ingest):
+    folder = drop(home, rng, shift_rms_px=6.0)
+    (folder / "batch.yaml").write_text(YAML.replace("modality: tilt_series", "modality: tilt_series, aligned: true"))
+
+    done = ingest(home, folder)
 
     assert done.trouble == ()
     assert run_query(home, "SELECT * FROM atoms").num_rows == 0

@@ -1,6 +1,6 @@
 """Every atom of a particle."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from nanodefect_assets.domain.traced_atoms import TracedAtoms
+    from nanodefect_assets.stores.alignments import StoredAlignedSeries
     from nanodefect_assets.stores.generations import GenerationWriter, StoredGeneration
-    from nanodefect_assets.stores.tilt_series import StoredTiltSeries
 
 _NAME = ("atoms", "atomic_model")
 _LARGEST_SIGMA_PM = 50.0
@@ -36,8 +36,8 @@ class AtomicModelConfig(AtomFitParams, dg.Config):
     key=list(_NAME),
     deps=[
         ["samples", "coordinates"],
-        ["samples", "tilt_series"],
-        ["tomography", "reconstruction"],
+        ["tomography", "aligned"],
+        ["tomography", "refined_reconstruction"],
         ["atoms", "candidates"],
     ],
     partitions_def=sample,
@@ -58,26 +58,26 @@ def atomic_model(
     Where a sample reaches beyond the frame, as a film does, the atoms are those of the volume, without uncertainties.
     """
     from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS
-    from nanodefect_assets.stores.tilt_series import read_tilt_series
+    from nanodefect_assets.stores.alignments import read_aligned_series
 
-    imported, series, reconstruction, candidates = (
+    imported, series, refined, candidates = (
         upstream(context, home, *name)
         for name in (
             ("samples", "coordinates"),
-            ("samples", "tilt_series"),
-            ("tomography", "reconstruction"),
+            ("tomography", "aligned"),
+            ("tomography", "refined_reconstruction"),
             ("atoms", "candidates"),
         )
     )
     on_step, sigma_pm, from_volume, preview = log_steps(context.log), {}, [], None
-    inputs = [imported, series, reconstruction, candidates]
+    inputs = [imported, series, refined, candidates]
     with making(context, home, inputs=inputs, params=config) as out, compute.numba_threads():
         _add_imported(out, imported)
-        for stored in read_tilt_series(series):
+        for stored in read_aligned_series(series):
             if not len(starts := _starts(candidates, stored.tilt_series_id)):
                 continue
             with out.item(stored.tilt_series_id):
-                found = _refine(stored, starts, reconstruction.record.origin.params, config, on_step)
+                found = _refine(stored, starts, refined, config, on_step)
                 _add_traced(out, stored, found, config)
                 if not found.is_refined:
                     from_volume.append(stored.tilt_series_id)
@@ -115,27 +115,31 @@ def _starts(candidates: "StoredGeneration", tilt_series_id: str) -> "pd.DataFram
 
 
 def _refine(
-    stored: "StoredTiltSeries",
+    stored: "StoredAlignedSeries",
     starts: "pd.DataFrame",
-    made_with: Mapping[str, Any],
+    refined: "StoredGeneration",
     config: AtomicModelConfig,
     on_step: Any,
 ) -> "TracedAtoms":
-    """Refine against the images as the reconstruction took them, with its axis and sense of tilts; not in a film."""
+    """Refine against the aligned images as detected, whose noise the model knows, from where the volume saw them.
+
+    Not in a film, which goes on beside the frame.
+    """
     import numpy as np
 
     from nanodefect_assets.domain.randomness import generator_for
     from nanodefect_assets.domain.refusal import Refusal
-    from nanodefect_assets.domain.tilt_geometry import TiltGeometry
-    from nanodefect_assets.domain.tilt_series import TiltSeries
+    from nanodefect_assets.domain.schemas import REFINEMENTS
     from nanodefect_assets.domain.traced_atoms import TracedAtoms
     from nanodefect_assets.science.tomography.frame import fills_frame
     from nanodefect_assets.science.tomography.refinement import refine_atoms
+    from nanodefect_assets.stores.alignments import refined_geometry
 
-    geometry = TiltGeometry.about(
-        stored.tilts_deg, axis=made_with["tilt_axis"], is_reversed=made_with["is_tilt_reversed"]
-    )
-    series = TiltSeries.of(stored.images(), geometry, stored.pixel_size_nm)
+    series = stored.detected_series()
+    better = refined.rows(REFINEMENTS).query("is_better")["tilt_series_id"].tolist()
+    if stored.tilt_series_id in better:
+        geometry = refined_geometry(refined, stored.tilt_series_id, stored.alignment)
+        series = replace(series, geometry=geometry)
     positions = starts[["x_angstrom", "y_angstrom", "z_angstrom"]].to_numpy(dtype=float)
     if np.isfinite(series.images).all() and fills_frame(series.images):
         return TracedAtoms.unrefined(positions[starts["is_claimed"].to_numpy(dtype=bool)])
@@ -147,7 +151,7 @@ def _refine(
 
 
 def _add_traced(
-    out: "GenerationWriter", stored: "StoredTiltSeries", found: "TracedAtoms", config: AtomicModelConfig
+    out: "GenerationWriter", stored: "StoredAlignedSeries", found: "TracedAtoms", config: AtomicModelConfig
 ) -> None:
     from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS
     from nanodefect_assets.science.tomography.atom_evidence import intensity_classes

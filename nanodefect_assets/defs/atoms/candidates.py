@@ -24,10 +24,10 @@ class TracingConfig(TracingParams, dg.Config):
 
 @dg.asset(
     key=["atoms", "candidates"],
-    deps=[["tomography", "reconstruction"]],
+    deps=[["tomography", "reconstruction"], ["tomography", "refined_reconstruction"]],
     partitions_def=sample,
     group_name="atoms",
-    code_version="2",
+    code_version="3",
     kinds={"numba", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[items_check("atoms", "candidates")],
@@ -37,17 +37,22 @@ def candidates(
 ) -> dg.MaterializeResult:
     """Peaks of every volume of a sample that may be atoms, rather too many than too few.
 
-    A volume whose two halves do not agree down to less than a bond, as that of a series never aligned, is set aside.
+    The volume with refined angles is taken where these are better. A volume whose two halves do not agree down to less
+    than a bond is set aside.
     """
-    from nanodefect_assets.domain.schemas import ATOM_CANDIDATES, RECONSTRUCTIONS
+    from nanodefect_assets.domain.schemas import ATOM_CANDIDATES, RECONSTRUCTIONS, REFINEMENTS
     from nanodefect_assets.science.tomography.tracing import require_atomic_resolution, trace_peaks
     from nanodefect_assets.stores.volumes import VOLUMES, read_volume
 
-    source, on_step = upstream(context, home, "tomography", "reconstruction"), log_steps(context.log)
-    with making(context, home, inputs=[source], params=config) as out, compute.numba_threads():
+    nominal, refined = (upstream(context, home, "tomography", f"{kind}reconstruction") for kind in ("", "refined_"))
+    on_step = log_steps(context.log)
+    better = {row["tilt_series_id"]: row for row in refined.rows(REFINEMENTS).query("is_better").to_dict("records")}
+    with making(context, home, inputs=[nominal, refined], params=config) as out, compute.numba_threads():
         out.add_rows(ATOM_CANDIDATES, [])
-        for row in source.rows(RECONSTRUCTIONS).to_dict("records"):
-            with out.item(str(row["tilt_series_id"])):
+        for first in nominal.rows(RECONSTRUCTIONS).to_dict("records"):
+            with out.item(str(first["tilt_series_id"])):
+                row = better.get(first["tilt_series_id"], first)
+                source = nominal if row is first else refined
                 volume = read_volume(source.arrays(VOLUMES), str(row["tilt_series_id"]))
                 if volume.voxel_size_angstrom is not None:
                     require_atomic_resolution(volume.voxel_size_angstrom, _known(row["half_resolution_px"]), config)

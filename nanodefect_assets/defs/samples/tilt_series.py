@@ -16,6 +16,8 @@ from nanodefect_assets.domain.progress import OnStep, Progress
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
+
     from nanodefect_assets.domain.manifest import ManifestFile
     from nanodefect_assets.stores.generations import GenerationWriter
 
@@ -27,7 +29,7 @@ _LARGEST_STEP_DEG = 10.0
     deps=[["samples", "manifest"]],
     partitions_def=sample,
     group_name="samples",
-    code_version="1",
+    code_version="2",
     kinds={"zarr", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -93,7 +95,7 @@ def _add_series(out: "GenerationWriter", series_id: str, file: "ManifestFile", p
             attributes = {"pixel_size_nm": file.acquisition.pixel_size_nm, "is_simulated": file.is_simulated}
             stack = out.arrays("tilt_series").create(series_id, shape, frame.dtype, **attributes)
         stack[index] = frame
-        mean, spread = float(frame.mean(dtype="float64")), float(frame.std(dtype="float64"))
+        mean, spread = _finite_mean_and_spread(frame)
         rows.append(
             {
                 "tilt_series_id": series_id,
@@ -106,6 +108,14 @@ def _add_series(out: "GenerationWriter", series_id: str, file: "ManifestFile", p
         on_step(Progress(task="tilt series", done=index + 1, total=len(angles_deg), detail=file.path))
     out.add_rows(TILTS, rows)
     out.add_rows(TILT_SERIES, [_series_row(series_id, file, shape)])
+
+
+def _finite_mean_and_spread(frame: "np.ndarray") -> tuple[float | None, float | None]:
+    """Return mean and standard deviation of the finite pixels; None of a frame that has none."""
+    import numpy as np
+
+    values = frame[np.isfinite(frame)]
+    return (float(values.mean(dtype=float)), float(values.std(dtype=float))) if values.size else (None, None)
 
 
 def _series_row(series_id: str, file: "ManifestFile", shape: tuple[int, ...]) -> dict[str, Any]:
@@ -151,6 +161,8 @@ def _preview(home: HomeResource, context: dg.AssetExecutionContext) -> bytes | N
     from nanodefect_assets.domain.schemas import TILTS
 
     angles_deg = made.rows(TILTS).query("tilt_series_id == @first")["tilt_deg"].tolist()
+    if not angles_deg:
+        return None
     shown = sorted({round(n * (len(angles_deg) - 1) / 5) for n in range(6)})
     panels = [(f"{angles_deg[n]:.1f} deg", arrays.read_part(first, n), None) for n in shown]
     return figure_png(plot_mosaic(panels, pixel_sizes_nm=[arrays.pixel_size_nm(first)] * len(panels)))

@@ -10,15 +10,16 @@ from nanodefect_assets.defs.making import making, report, upstream
 from nanodefect_assets.defs.partitions import sample
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import Compute, HomeResource
+from nanodefect_assets.defs.tomography.series import checkpoint_of
 from nanodefect_assets.science.tomography.params import ReconstructionParams
 
 if TYPE_CHECKING:
     from nanodefect_assets.science.tomography.backends import SelfTest
     from nanodefect_assets.science.tomography.quality import ShellCorrelation
     from nanodefect_assets.science.tomography.reconstruct import Reconstruction
+    from nanodefect_assets.stores.alignments import StoredAlignedSeries
     from nanodefect_assets.stores.checkpoints import FileCheckpoint
-    from nanodefect_assets.stores.generations import GenerationWriter, StoredGeneration
-    from nanodefect_assets.stores.tilt_series import StoredTiltSeries
+    from nanodefect_assets.stores.generations import GenerationWriter
 
 _NAME = ("tomography", "reconstruction")
 _LEAST_HALF_CORRELATION = 0.5
@@ -32,10 +33,10 @@ class ReconstructionConfig(ReconstructionParams, dg.Config):
 
 @dg.asset(
     key=list(_NAME),
-    deps=[["samples", "tilt_series"]],
+    deps=[["tomography", "aligned"]],
     partitions_def=sample,
     group_name="tomography",
-    code_version="1",
+    code_version="2",
     kinds={"numba", "zarr", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -56,22 +57,23 @@ class ReconstructionConfig(ReconstructionParams, dg.Config):
 def reconstruction(
     context: dg.AssetExecutionContext, config: ReconstructionConfig, home: HomeResource, compute: Compute
 ) -> dg.MaterializeResult:
-    """Volume of every tilt series of a sample, for series that arrive aligned: FASTA, with its quality beside it."""
+    """Volume of every aligned tilt series of a sample, with nominal angles: FASTA, with its quality beside it."""
     from nanodefect_assets.domain.schemas import RECONSTRUCTED_TILTS, RECONSTRUCTIONS
-    from nanodefect_assets.stores.tilt_series import read_tilt_series
+    from nanodefect_assets.stores.alignments import read_aligned_series
     from nanodefect_assets.stores.volumes import VOLUMES
 
-    source = upstream(context, home, "samples", "tilt_series")
+    source = upstream(context, home, "tomography", "aligned")
     on_step, rows, preview = log_steps(context.log), [], None
     self_test = _self_test(config)
     with making(context, home, inputs=[source], params=config) as out, compute.numba_threads():
         out.add_rows(RECONSTRUCTIONS, [])
         out.add_rows(RECONSTRUCTED_TILTS, [])
         out.arrays(VOLUMES)
-        for stored in read_tilt_series(source):
+        for stored in read_aligned_series(source):
             with out.item(stored.tilt_series_id):
                 self_test.require()
-                checkpoint = _checkpoint(home, source, stored, config)
+                made_from = source.record.content_digest, stored.tilt_series_id
+                checkpoint = checkpoint_of(home, "reconstruction", config, *made_from)
                 found, halves = _reconstruct(stored, config, checkpoint, on_step)
                 rows.append(_add(out, stored, config, found, halves))
                 checkpoint.remove()
@@ -92,35 +94,19 @@ def _self_test(config: ReconstructionConfig) -> "SelfTest":
     return check_projector(TiltGeometry.single_axis([-67.0, -30.0, 0.0, 10.0, 45.0, 71.0]), config.backend)
 
 
-def _checkpoint(
-    home: HomeResource, source: "StoredGeneration", stored: "StoredTiltSeries", config: ReconstructionConfig
-) -> "FileCheckpoint":
-    """Return where the iterate is kept: a place of its own for this series, these inputs and these parameters."""
-    import hashlib
-
-    from nanodefect_assets.stores.checkpoints import FileCheckpoint
-
-    made_from = f"{source.record.content_digest}\n{stored.tilt_series_id}\n{config.model_dump_json()}"
-    name = hashlib.sha256(made_from.encode()).hexdigest()[:24]
-    return FileCheckpoint(home.home.work / "reconstruction" / f"{name}.checkpoint")
-
-
 def _reconstruct(
-    stored: "StoredTiltSeries", config: ReconstructionConfig, checkpoint: "FileCheckpoint", on_step: Any
+    stored: "StoredAlignedSeries", config: ReconstructionConfig, checkpoint: "FileCheckpoint", on_step: Any
 ) -> "tuple[Reconstruction, ShellCorrelation | None]":
-    from nanodefect_assets.domain.tilt_geometry import TiltGeometry
-    from nanodefect_assets.domain.tilt_series import TiltSeries
     from nanodefect_assets.science.tomography.reconstruct import compare_halves, reconstruct
 
-    geometry = TiltGeometry.about(stored.tilts_deg, axis=config.tilt_axis, is_reversed=config.is_tilt_reversed)
-    series = TiltSeries.of(stored.images(), geometry, stored.pixel_size_nm)
+    series = stored.series()
     found = reconstruct(series, config, checkpoint=checkpoint, on_step=on_step)
     return found, compare_halves(series, config, on_step=on_step) if config.compares_halves else None
 
 
 def _add(
     out: "GenerationWriter",
-    stored: "StoredTiltSeries",
+    stored: "StoredAlignedSeries",
     config: ReconstructionConfig,
     found: "Reconstruction",
     halves: "ShellCorrelation | None",
@@ -152,14 +138,17 @@ def _add(
         "view_error": found.self_test.view_error,
     }
     out.add_rows(RECONSTRUCTIONS, [row])
-    tilts = zip(stored.tilts_deg.tolist(), found.r_factors.tolist(), found.noise_r_factors.tolist(), strict=True)
-    names = ("tilt_deg", "r_factor", "noise_r_factor")
+    tilts = zip(
+        stored.used_indices,
+        stored.alignment.geometry.tilts_deg.tolist(),
+        found.r_factors.tolist(),
+        found.noise_r_factors.tolist(),
+        strict=True,
+    )
+    names = ("tilt_index", "tilt_deg", "r_factor", "noise_r_factor")
     out.add_rows(
         RECONSTRUCTED_TILTS,
-        [
-            {"tilt_series_id": stored.tilt_series_id, "tilt_index": n, **dict(zip(names, values, strict=True))}
-            for n, values in enumerate(tilts)
-        ],
+        [{"tilt_series_id": stored.tilt_series_id, **dict(zip(names, values, strict=True))} for values in tilts],
     )
     return row
 
@@ -208,12 +197,16 @@ def _quality_results(rows: list[dict[str, Any]]) -> list[dg.AssetCheckResult]:
     ]
 
 
-def _preview(stored: "StoredTiltSeries", found: "Reconstruction") -> bytes:
+def _preview(stored: "StoredAlignedSeries", found: "Reconstruction") -> bytes:
     from nanodefect_assets.plots.png import figure_png
     from nanodefect_assets.plots.tomography import plot_reconstruction
 
     return figure_png(
         plot_reconstruction(
-            found.volume.values, found.misfits, stored.tilts_deg, found.r_factors, found.noise_r_factors
+            found.volume.values,
+            found.misfits,
+            stored.alignment.geometry.tilts_deg,
+            found.r_factors,
+            found.noise_r_factors,
         )
     )

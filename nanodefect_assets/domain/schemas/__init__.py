@@ -57,7 +57,15 @@ from nanodefect_assets.domain.schemas.samples import (
 )
 from nanodefect_assets.domain.schemas.sem import HANDEDNESS, HANDEDNESS_MODELS, SEM_CROPS
 from nanodefect_assets.domain.schemas.store import GENERATION_INPUTS, GENERATIONS, RUNS
-from nanodefect_assets.domain.schemas.tomography import RECONSTRUCTED_TILTS, RECONSTRUCTIONS
+from nanodefect_assets.domain.schemas.tomography import (
+    ALIGNED_SERIES,
+    ALIGNMENTS,
+    DENOISED_TILTS,
+    RECONSTRUCTED_TILTS,
+    RECONSTRUCTIONS,
+    REFINEMENT_ROUNDS,
+    REFINEMENTS,
+)
 from nanodefect_assets.domain.tables import Column, Table, text
 
 PROVENANCE: tuple[Column, ...] = (
@@ -86,8 +94,13 @@ WRITTEN: tuple[Table, ...] = (
     MICROGRAPHS,
     TILT_SERIES,
     TILTS,
+    DENOISED_TILTS,
+    ALIGNED_SERIES,
+    ALIGNMENTS,
     RECONSTRUCTIONS,
     RECONSTRUCTED_TILTS,
+    REFINEMENTS,
+    REFINEMENT_ROUNDS,
     STRUCTURES,
     COORDINATES,
     PARTICLE_LABELS,
@@ -132,6 +145,8 @@ DERIVED: tuple[Table, ...] = (GENERATIONS, GENERATION_INPUTS, RUNS)
 ALL: tuple[Table, ...] = WRITTEN + DERIVED
 
 __all__ = [
+    "ALIGNED_SERIES",
+    "ALIGNMENTS",
     "ALIQUOTS",
     "ALL",
     "ARCHITECTURE_SCORES",
@@ -147,6 +162,7 @@ __all__ = [
     "COORDINATES",
     "CORRECTIONS",
     "DEFECT_RATES",
+    "DENOISED_TILTS",
     "DERIVED",
     "DISLOCATIONS",
     "EVIDENCE",
@@ -171,6 +187,8 @@ __all__ = [
     "PROVENANCE",
     "RECONSTRUCTED_TILTS",
     "RECONSTRUCTIONS",
+    "REFINEMENTS",
+    "REFINEMENT_ROUNDS",
     "REFUSED",
     "RUNS",
     "SEM_CROPS",

@@ -166,8 +166,8 @@ TILTS = Table(
         text("tilt_series_id", "The series."),
         integer("tilt_index", "Number of the image in its file, from 0."),
         number("tilt_deg", "Stage tilt.", "deg"),
-        number("mean_counts", "Mean intensity.", "counts"),
-        number("sd_counts", "Standard deviation of the intensity.", "counts"),
+        number("mean_counts", "Mean intensity of its finite pixels.", "counts", null=True),
+        number("sd_counts", "Standard deviation of the same.", "counts", null=True),
     ),
     key=("tilt_series_id", "tilt_index"),
 )

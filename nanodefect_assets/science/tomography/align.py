@@ -8,7 +8,7 @@ References
 """
 
 from dataclasses import dataclass, replace
-from typing import Self, cast
+from typing import Literal, Self, cast
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -16,12 +16,17 @@ from jaxtyping import Bool, Float
 from nanodefect_assets.domain.checkpoint import Checkpoint, CheckpointState
 from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.tilt_alignment import TiltAlignment
 from nanodefect_assets.domain.tilt_geometry import TiltGeometry
 from nanodefect_assets.domain.tilt_series import TiltSeries
 from nanodefect_assets.science.tomography.alignment_params import AlignmentParams
 from nanodefect_assets.science.tomography.backends import make_projector
 from nanodefect_assets.science.tomography.background import estimate_background
-from nanodefect_assets.science.tomography.common_lines import coarse_alignment, find_axis_deg, neighbour_shifts
+from nanodefect_assets.science.tomography.common_lines import (
+    coarse_alignment,
+    find_axis_deg,
+    neighbour_shifts,
+)
 from nanodefect_assets.science.tomography.fasta import fasta
 from nanodefect_assets.science.tomography.grids import coarser_series
 from nanodefect_assets.science.tomography.params import FastaParams
@@ -36,6 +41,11 @@ from nanodefect_assets.science.tomography.shifting import (
 
 Views = Float[np.ndarray, "tilt row col"]
 _FEWEST_TILTS = 3
+_LEAST_WITH_ROOM = 0.75
+_N_AXIS_ROUNDS = 2
+_CLEARLY = 0.98
+"""Of two misfits, below which the smaller is not so by chance."""
+ImageAxis = Literal["rows", "columns"]
 _LARGEST_STEP_PX = 2.0
 _FACTOR_BOUNDS = (0.2, 5.0)
 
@@ -70,11 +80,34 @@ class Alignment:
     r_factors: Float[np.ndarray, " tilt"]
     is_converged: bool
 
-    def applied(self, images: Views, geometry: TiltGeometry) -> TiltSeries:
-        """Return a series whose images lie in the middle, one as bright as the other, zero beside the sample."""
-        level = (images - self.background_counts[:, None, None]) / self.factors[:, None, None]
-        moved = centred(level.astype(np.float32), self.shifts_px)
-        return TiltSeries.of(moved, turned_about_beam(geometry, self.axis_deg), None)
+    def of_tilts(
+        self, geometry: TiltGeometry, is_sound: Bool[np.ndarray, " all"], why: dict[int, str]
+    ) -> TiltAlignment:
+        """Return the same for all images of a file, of which the sound ones were aligned.
+
+        Parameters
+        ----------
+        geometry : TiltGeometry
+            Nominal views of all images.
+        is_sound : ndarray of bool, of shape (all,)
+            Which images were aligned.
+        why : mapping of int to str
+            Why the others were not.
+        """
+        came = TiltAlignment.as_it_came(geometry, tuple(why.get(n) for n in range(len(geometry))))
+        shifts_px, factors, background, errors = (
+            np.array(values) for values in (came.shifts_px, came.factors, came.background_counts, came.r_factors)
+        )
+        shifts_px[is_sound], factors[is_sound] = self.shifts_px, self.factors
+        background[is_sound], errors[is_sound] = self.background_counts, self.r_factors
+        return replace(
+            came,
+            shifts_px=shifts_px,
+            factors=factors,
+            background_counts=background,
+            euler_deg=turned_about_beam(geometry, self.axis_deg).euler_deg,
+            r_factors=errors,
+        )
 
     def odd_factors(self, tolerance: float = 0.25) -> Bool[np.ndarray, " tilt"]:
         """Return which factors lie further from 1 than an honest series has them."""
@@ -110,6 +143,20 @@ class _State:
         )
 
 
+def apply_alignment(images: Views, alignment: TiltAlignment, pixel_size_nm: float | None) -> TiltSeries:
+    """Return the images that are used in the middle, one as bright as the other, zero beside the sample.
+
+    An image that is neither shifted nor scaled stays as it is, to the bit.
+    """
+    used = alignment.is_used
+    factors, background = (values[used, None, None] for values in (alignment.factors, alignment.background_counts))
+    level = ((images[used] - background) / factors).astype(np.float32)
+    shifts_px = alignment.shifts_px[used]
+    strays = shifts_px.any(axis=1)
+    level[strays] = centred(level[strays], shifts_px[strays])
+    return TiltSeries.of(level, alignment.geometry, pixel_size_nm)
+
+
 def turned_about_beam(geometry: TiltGeometry, axis_deg: float) -> TiltGeometry:
     """Return the geometry with its tilt axis turned in the images: Rz(axis) R Rz(-axis)."""
     if axis_deg == 0:
@@ -134,7 +181,7 @@ def align_series(
     geometry : TiltGeometry
         Nominal angles; its shifts are not heeded.
     params : AlignmentParams
-        Settings.
+        Settings; a tilt axis left to the data is taken along rows, see `likelier_axis`.
     checkpoint : Checkpoint or None
         Where the state is kept after each round, and from which a killed run goes on.
     on_step : callable
@@ -148,9 +195,9 @@ def align_series(
     """
     if len(images) < _FEWEST_TILTS:
         raise Refusal("too_few_tilts", expected=f"at least {_FEWEST_TILTS} sound tilts", got=f"{len(images)}")
-    background = np.zeros(len(images))
-    if params.background == "empty":
-        background = estimate_background(images).counts
+    empty = estimate_background(images)
+    background = empty.counts if params.background == "empty" else np.zeros(len(images))
+    params = params.model_copy(update={"coarse": _coarse(params, float(empty.is_known.mean()))})
     clear = (images - background[:, None, None]).astype(np.float32)
     saved = None if checkpoint is None else checkpoint.load()
     axis_deg = _axis_deg(clear, params, None if saved is None else saved)
@@ -169,17 +216,45 @@ def align_series(
     )
 
 
+def _image_axis(params: AlignmentParams) -> ImageAxis:
+    """Return the axis that the geometry is about: that of `likelier_axis` where it was left to the data."""
+    return "rows" if params.tilt_axis == "auto" else params.tilt_axis
+
+
+def likelier_axis(images: Views, tilts_deg: Float[np.ndarray, " tilt"], params: AlignmentParams) -> ImageAxis:
+    """Return the axis of the images about which their reprojections fit them better, after a few rounds.
+
+    Notes
+    -----
+    Profiles along the axis do not tell: of a rod they are alike in both directions.
+    """
+    errors = {}
+    for axis in ("rows", "columns"):
+        tried = params.model_copy(update={"tilt_axis": axis, "n_rounds": _N_AXIS_ROUNDS, "max_axis_deg": 0.0})
+        geometry = TiltGeometry.about(tilts_deg, axis=axis, is_reversed=params.is_tilt_reversed)
+        errors[axis] = float(np.nanmean(align_series(images, geometry, tried).r_factors))
+    return "columns" if errors["columns"] < _CLEARLY * errors["rows"] else "rows"
+
+
+def _coarse(params: AlignmentParams, share_with_room: float) -> Literal["common_line", "neighbours"]:
+    if params.coarse != "auto":
+        return params.coarse
+    return "common_line" if share_with_room >= _LEAST_WITH_ROOM else "neighbours"
+
+
 def _axis_deg(images: Views, params: AlignmentParams, saved: CheckpointState | None) -> float:
     if saved is not None:
         return float(cast("float", saved.record["axis_deg"]))
-    return 0.0 if params.coarse == "neighbours" else find_axis_deg(images, params.tilt_axis, params.max_axis_deg)
+    axis = _image_axis(params)
+    return 0.0 if params.coarse == "neighbours" else find_axis_deg(images, axis, params.max_axis_deg)
 
 
 def _first_state(images: Views, geometry: TiltGeometry, params: AlignmentParams, factor: int) -> _State:
+    axis = _image_axis(params)
     if params.coarse == "common_line":
-        shifts, factors = coarse_alignment(images, params.tilt_axis)
+        shifts, factors = coarse_alignment(images, axis)
     else:
-        shifts = neighbour_shifts(images, geometry.tilts_deg, params.tilt_axis)
+        shifts = neighbour_shifts(images, geometry.tilts_deg, axis)
         factors = np.ones(len(images))
     shifts = shifts - shifts_of_move(common_shift(shifts, geometry), geometry) * (params.coarse == "neighbours")
     return _State(

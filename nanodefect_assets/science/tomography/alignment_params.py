@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+TiltAxis = Literal["auto", "rows", "columns"]
 Denoiser = Literal["bm3d", "nl_means"]
 RefinementMethod = Literal["gradient", "trials"]
 
@@ -18,6 +19,11 @@ class DenoisingParams(BaseModel):
         description="bm3d: block matching (its licence allows non-commercial use only); nl_means: non-local means.",
     )
     is_quick: bool = Field(default=False, description="Whether bm3d takes its profile of low complexity, 3 x as fast.")
+    fewest_tilts: int = Field(
+        default=20,
+        ge=3,
+        description="Series of fewer tilts stay as detected: so few do not foretell one another well enough to judge.",
+    )
     strength: float = Field(
         default=1.0, gt=0, le=5, description="Noise that the denoiser is told of, as a multiple of what was measured."
     )
@@ -28,23 +34,26 @@ class AlignmentParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    tilt_axis: Literal["rows", "columns"] = Field(
-        default="rows",
+    tilt_axis: TiltAxis = Field(
+        default="auto",
         description="Axis of the images that the stage tilts about. rows: along the rows' index, vertical; columns: "
-        "horizontal.",
+        "horizontal; auto: that about which reprojections fit the images better.",
     )
     is_tilt_reversed: bool = Field(
-        default=False, description="Whether a positive tilt turns the other way: left-handed about the axis."
+        default=False,
+        description="Whether a positive tilt turns the other way: left-handed about the axis. Taken wrongly, the "
+        "volume is a mirror image.",
     )
     background: Literal["empty", "none"] = Field(
         default="empty",
         description="empty: the mean of what lies beside the sample is taken from each image; none: nothing, for a "
         "film that fills the frame.",
     )
-    coarse: Literal["common_line", "neighbours"] = Field(
-        default="common_line",
+    coarse: Literal["auto", "common_line", "neighbours"] = Field(
+        default="auto",
         description="common_line: sums along the axis and centres of mass, for a particle that stands alone; "
-        "neighbours: correlation with the next tilt, for a sample that leaves the field.",
+        "neighbours: correlation with the next tilt, for a sample that leaves the field; auto: common_line where three "
+        "images of four have room beside the sample.",
     )
     max_axis_deg: float = Field(
         default=3.0, ge=0, le=20, description="By how much the tilt axis may be turned in the image; 0 looks for none."
@@ -57,7 +66,18 @@ class AlignmentParams(BaseModel):
     max_edge_px: int = Field(
         default=64, ge=16, le=4096, description="Images are matched at the finest grid that is no wider than this."
     )
-    max_shift_px: float = Field(default=64.0, gt=0, description="Images that seem shifted by more are set aside.")
+    max_shift_share: float = Field(
+        default=0.25, gt=0, le=1, description="Images that seem shifted by more of their width are left out."
+    )
+    doubtful_stray_px: float = Field(
+        default=1.0,
+        ge=0,
+        description="A series whose images lie off by less, root mean square and a common move aside, may have come "
+        "aligned: it is taken as it is unless its images foretell one another better as aligned here.",
+    )
+    doubtful_factor_sd: float = Field(
+        default=0.1, ge=0, description="The same for the spread of the intensity factors: both must be smaller."
+    )
 
 
 class RefinementParams(BaseModel):
@@ -69,6 +89,9 @@ class RefinementParams(BaseModel):
         default="gradient",
         description="gradient: damped Gauss-Newton steps; trials: random trials whose amplitude falls, as published.",
     )
+    fewest_tilts: int = Field(
+        default=25, ge=3, description="Angles of series of fewer tilts stay nominal: so few do not pin one another."
+    )
     n_rounds: int = Field(default=12, ge=1, le=500, description="Outer rounds, each with a reconstruction of its own.")
     n_iterations: int = Field(default=30, ge=1, le=1000, description="Iterations of each round's reconstruction.")
     amplitude_deg: float = Field(
@@ -76,6 +99,12 @@ class RefinementParams(BaseModel):
         gt=0,
         le=10,
         description="How well angles are known, and their largest change in one round; of trials, in the first.",
+    )
+    most_wandered: float = Field(
+        default=3.0,
+        gt=0,
+        description="Refined angles are not taken if they went further from the nominal ones, root mean square, than "
+        "this times the amplitude: then something else is wrong, such as the axis.",
     )
     n_trials: int = Field(default=6, ge=1, le=200, description="Random trials of each tilt and round.")
     max_edge_px: int = Field(

@@ -45,12 +45,16 @@ class Refinement:
         The same of each tilt, in the last round.
     change_history_deg : ndarray of shape (round,)
         Root mean square change of the angles in each round.
+    euler_history_deg, r_factors_history : ndarray of shape (round, tilt, 3) and (round, tilt)
+        Angles after each round, and the R-factor of each tilt before them.
     """
 
     geometry: TiltGeometry
     r_factor_history: Float[np.ndarray, " round"]
     r_factors: Float[np.ndarray, " tilt"]
     change_history_deg: Float[np.ndarray, " round"]
+    euler_history_deg: Float[np.ndarray, "round tilt 3"]
+    r_factors_history: Float[np.ndarray, "round tilt"]
 
 
 @dataclass(kw_only=True)
@@ -61,14 +65,16 @@ class _State:
     volume: Volume3D | None
     r_history: list[float]
     changes_deg: list[float]
-    r_factors: Float[np.ndarray, " tilt"]
+    eulers_deg: list[np.ndarray]
+    tilt_r_history: list[np.ndarray]
 
     def as_checkpoint(self, rng: np.random.Generator) -> CheckpointState:
         """Return what is needed to go on, the random numbers' state too."""
         arrays = {
             "euler_deg": self.geometry.euler_deg,
             "shifts_px": self.geometry.shifts_px,
-            "r_factors": self.r_factors,
+            "eulers_deg": np.array(self.eulers_deg),
+            "tilt_r_history": np.array(self.tilt_r_history),
             **({} if self.volume is None else {"volume": self.volume}),
         }
         record = {"r_history": self.r_history, "changes_deg": self.changes_deg, "rng": rng.bit_generator.state}
@@ -85,7 +91,8 @@ class _State:
             volume=arrays.get("volume"),
             r_history=list(record["r_history"]),
             changes_deg=list(record["changes_deg"]),
-            r_factors=arrays["r_factors"],
+            eulers_deg=list(arrays["eulers_deg"]),
+            tilt_r_history=list(arrays["tilt_r_history"]),
         )
 
 
@@ -121,7 +128,7 @@ def refine_angles(
     small, factor = coarser_series(series.levelled(), params.max_edge_px)
     saved = None if checkpoint is None else checkpoint.load()
     state = (
-        _State(geometry=small.geometry, volume=None, r_history=[], changes_deg=[], r_factors=np.zeros(len(small)))
+        _State(geometry=small.geometry, volume=None, r_history=[], changes_deg=[], eulers_deg=[], tilt_r_history=[])
         if saved is None
         else _State.of_checkpoint(saved, rng)
     )
@@ -135,8 +142,10 @@ def refine_angles(
     return Refinement(
         geometry=replace(state.geometry, shifts_px=shifts_px),
         r_factor_history=np.array(state.r_history),
-        r_factors=state.r_factors,
+        r_factors=state.tilt_r_history[-1],
         change_history_deg=np.array(state.changes_deg),
+        euler_history_deg=np.array(state.eulers_deg),
+        r_factors_history=np.array(state.tilt_r_history),
     )
 
 
@@ -148,7 +157,7 @@ def _round(small: TiltSeries, state: _State, params: RefinementParams, rng: np.r
     state.volume = fasta(projector, images, settings, start=state.volume).volume
     projected = projector.forward(state.volume)
     state.r_history.append(r_factor(images, projected))
-    state.r_factors = r_factors(images, projected)
+    state.tilt_r_history.append(r_factors(images, projected))
     if params.method == "gradient":
         found = _gradient_step(images, projected, state, small.geometry.euler_deg, params)
     else:
@@ -157,6 +166,7 @@ def _round(small: TiltSeries, state: _State, params: RefinementParams, rng: np.r
     moved = common_shift(found.shifts_px, found)
     found = replace(found, shifts_px=found.shifts_px - shifts_of_move(moved, found))
     state.changes_deg.append(float(np.sqrt(np.mean((found.euler_deg - state.geometry.euler_deg) ** 2))))
+    state.eulers_deg.append(found.euler_deg)
     state.geometry = found
 
 

@@ -13,29 +13,34 @@ from nanodefect_assets.science.tomography.params import FastaParams
 
 _MAX_EDGE_PX = 128
 _STANDARD_ERRORS = 2.0
+_N_FREE = 5
+"""Numbers that alignment and refinement of angles fit to an image: three angles and two shifts."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """How well raw images are foretold from raw and from denoised ones.
+class Comparison:
+    """How well images are foretold from the other half of a series, as it stood and as it was changed.
 
     Attributes
     ----------
-    raw_errors, denoised_errors : ndarray of shape (tilt,)
-        |y - A x| / |y| of each raw image y, for the volume x of the other half of the raw and of the denoised images.
+    before, after : ndarray of shape (tilt,)
+        |y - A x| / |y| of each image y, for the volume x of the other half.
+    optimism : float
+        Share of the error that goes by the fit of the image's own numbers to its noise alone.
     """
 
-    raw_errors: Float[np.ndarray, " tilt"]
-    denoised_errors: Float[np.ndarray, " tilt"]
+    before: Float[np.ndarray, " tilt"]
+    after: Float[np.ndarray, " tilt"]
+    optimism: float = 0.0
 
     @property
-    def is_denoised_better(self) -> bool:
-        """Whether denoised images foretell better by two standard errors of the difference; raw ones win a draw."""
-        gain = self.raw_errors - self.denoised_errors
+    def is_better(self) -> bool:
+        """Whether the change foretells better by two standard errors and more than by optimism; else things stay."""
+        gain = self.before - self.after * (1 + self.optimism)
         return bool(gain.mean() > _STANDARD_ERRORS * gain.std(ddof=1) / np.sqrt(len(gain)))
 
 
-def choose_images(raw: TiltSeries, denoised: TiltSeries, n_iterations: int = 30) -> Choice:
+def choose_images(raw: TiltSeries, denoised: TiltSeries, n_iterations: int = 30) -> Comparison:
     """Foretell each half of the raw images from the other half, raw and denoised.
 
     Parameters
@@ -54,11 +59,42 @@ def choose_images(raw: TiltSeries, denoised: TiltSeries, n_iterations: int = 30)
         raise ValueError(f"Expected the same views. Got {raw.images.shape} and {denoised.images.shape}.")
     wanted, _ = coarser_series(raw.levelled(), _MAX_EDGE_PX)
     given, _ = coarser_series(denoised.levelled(), _MAX_EDGE_PX)
-    errors = [_held_out_errors(series, wanted, n_iterations) for series in (wanted, given)]
-    return Choice(raw_errors=errors[0], denoised_errors=errors[1])
+    before, after = (held_out_errors(series, wanted, n_iterations) for series in (wanted, given))
+    return Comparison(before=before, after=after)
 
 
-def _held_out_errors(given: TiltSeries, wanted: TiltSeries, n_iterations: int) -> Float[np.ndarray, " tilt"]:
+def choose_alignment(before: TiltSeries, after: TiltSeries, max_edge_px: int, n_iterations: int = 30) -> Comparison:
+    """Foretell each half of the images from the other half, with what was known of views and shifts, and with more.
+
+    Parameters
+    ----------
+    before, after : TiltSeries
+        The same views with other shifts, factors or angles; zero beside the sample.
+    max_edge_px : int
+        Width of the grid on which the numbers of `after` were fitted, at most.
+    n_iterations : int
+        Iterations of each of the four reconstructions.
+
+    Notes
+    -----
+    The numbers of an image were fitted to that image too: k of them take about k / n of the variance of the noise of
+    its n pixels, and k / 2n of the error, which a true gain must exceed. Counted electrons are noisy where they are
+    many: n is the number of pixels over which the intensity is spread.
+    """
+    versions = [coarser_series(series.levelled(), max_edge_px)[0] for series in (before, after)]
+    old, new = (held_out_errors(series, series, n_iterations) for series in versions)
+    return Comparison(before=old, after=new, optimism=_N_FREE / (2 * _pixels_that_count(versions[1].images)))
+
+
+def _pixels_that_count(images: Float[np.ndarray, "tilt row col"]) -> float:
+    """Return over how many pixels an image's intensity is spread: sum(|y|)^2 / sum(y^2), the median of all."""
+    size = np.abs(images)
+    spread = size.sum(axis=(1, 2), dtype=float) ** 2 / np.maximum((size**2).sum(axis=(1, 2), dtype=float), 1e-30)
+    return max(float(np.median(spread)), 1.0)
+
+
+def held_out_errors(given: TiltSeries, wanted: TiltSeries, n_iterations: int) -> Float[np.ndarray, " tilt"]:
+    """Return |y - A x| / |y| of each wanted image, for the volume x of the other half of the given images."""
     order = np.argsort(wanted.geometry.tilts_deg, kind="stable")
     n_rows, n_cols = wanted.images.shape[1:]
     errors = np.zeros(len(wanted))

@@ -101,7 +101,7 @@ def find_axis_deg(images: _Views, axis: Literal["rows", "columns"], max_deg: flo
 
 
 def _misfit(images: _Views, axis: Literal["rows", "columns"], angle_deg: float) -> float:
-    turned = rotate(images, angle_deg, axes=(1, 2), reshape=False, order=1)
+    turned = rotate(images, angle_deg, axes=(1, 2), reshape=False, order=1) if angle_deg else images
     profiles = turned.sum(axis=2 if axis == "rows" else 1, dtype=float)
     shifts, factors = match_profiles(profiles)
     cycles = np.fft.rfftfreq(profiles.shape[1])

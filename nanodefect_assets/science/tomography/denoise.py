@@ -10,15 +10,19 @@ References
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.fft import fft2, fftfreq
 
+from nanodefect_assets.domain.checkpoint import Checkpoint, CheckpointState
+from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.tomography.alignment_params import DenoisingParams
 from nanodefect_assets.science.tomography.noise import NoiseModel, destabilise, noise_sd, stabilise
 
 _Image = Float[np.ndarray, "row col"]
 _N_BANDS = 10
+_AT_ONCE = 8
+"""Images between two savings of the state."""
 _FEWEST_MODES = 60
 """A band's power is then known to 13 %."""
 
@@ -72,6 +76,80 @@ def denoise_image(counts: _Image, noise: NoiseModel, params: DenoisingParams) ->
     return Denoised(
         image=destabilise(smooth, noise).astype(np.float32), noise_sd=spread, excess=removed_excess(removed)
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoisedSeries:
+    """Denoised images of a series; those that could not be denoised stay as they came.
+
+    Attributes
+    ----------
+    images : ndarray of shape (tilt, row, col)
+        Mean counts, of 32 bits.
+    noise_sd, excess : ndarray of shape (tilt,)
+        As in `Denoised`; not a number where an image stayed.
+    """
+
+    images: Float[np.ndarray, "tilt row col"]
+    noise_sd: Float[np.ndarray, " tilt"]
+    excess: Float[np.ndarray, " tilt"]
+
+
+def denoise_series(
+    images: Float[np.ndarray, "tilt row col"],
+    is_sound: Bool[np.ndarray, " tilt"],
+    noise: NoiseModel,
+    params: DenoisingParams,
+    *,
+    checkpoint: Checkpoint | None = None,
+    on_step: OnStep = ignore_progress,
+) -> DenoisedSeries:
+    """Denoise the sound images of a tilt series.
+
+    Parameters
+    ----------
+    images : ndarray of shape (tilt, row, col)
+        Counts as detected, of one scan.
+    is_sound : ndarray of bool, of shape (tilt,)
+        Which images are worth it.
+    noise : NoiseModel
+        Noise of the series.
+    params : DenoisingParams
+        Settings.
+    checkpoint : Checkpoint or None
+        Where finished images are kept, and from which a killed run goes on.
+    on_step : callable
+        Told of every few images.
+
+    Notes
+    -----
+    One image after the other: the package's block matching has threads of its own, and called from two threads at once
+    it ends the process.
+    """
+    state = _first_state(images) if checkpoint is None else checkpoint.load() or _first_state(images)
+    done = np.array(state.arrays["done"])
+    smooth, figures = np.array(state.arrays["images"]), np.array(state.arrays["figures"])
+    waiting = np.flatnonzero(is_sound & ~done)
+    for start in range(0, len(waiting), _AT_ONCE):
+        chosen = waiting[start : start + _AT_ONCE]
+        for n in chosen:
+            one = denoise_image(images[n], noise, params)
+            smooth[n], figures[n], done[n] = one.image, (one.noise_sd, one.excess), True
+        if checkpoint is not None:
+            arrays = {"done": done, "images": smooth, "figures": figures}
+            checkpoint.save(CheckpointState(arrays=arrays, record={}))
+        on_step(Progress(task="denoising", done=int(done.sum()), total=int(is_sound.sum())))
+    return DenoisedSeries(images=smooth, noise_sd=figures[:, 0], excess=figures[:, 1])
+
+
+def _first_state(images: Float[np.ndarray, "tilt row col"]) -> CheckpointState:
+    n_tilts = len(images)
+    arrays = {
+        "done": np.zeros(n_tilts, dtype=bool),
+        "images": np.array(images, dtype=np.float32),
+        "figures": np.full((n_tilts, 2), np.nan),
+    }
+    return CheckpointState(arrays=arrays, record={})
 
 
 def _smooth(image: _Image, sd: float, params: DenoisingParams) -> _Image:

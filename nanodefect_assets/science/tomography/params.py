@@ -40,16 +40,6 @@ class FastaParams(BaseModel):
 class ReconstructionParams(FastaParams):
     """Free parameters of `reconstruct`."""
 
-    tilt_axis: Literal["rows", "columns"] = Field(
-        default="rows",
-        description="Axis of the images that the stage tilts about. rows: along the rows' index, vertical; columns: "
-        "horizontal.",
-    )
-    is_tilt_reversed: bool = Field(
-        default=False,
-        description="Whether a positive tilt turns the other way: left-handed about the axis. Taken wrongly, the "
-        "volume is a mirror image.",
-    )
     compares_halves: bool = Field(
         default=True, description="Whether the even and the odd images are also reconstructed alone, and compared."
     )

@@ -133,6 +133,13 @@ def combine_scans(
     )
 
 
+def apply_path(first: _Image, second: _Image, path: ScanPath) -> tuple[_Image, _Image]:
+    """Return two upright scans as they show the sample, with what `combine_scans` found mended."""
+    scans = (np.asarray(scan, dtype=float) for scan in (first, second))
+    mended = [_mended(scan, path, number).astype(np.float32) for number, scan in enumerate(scans)]
+    return mended[0], mended[1]
+
+
 def _whole_shift(first: _Image, second: _Image) -> Float[np.ndarray, " 2"]:
     smooth = [gaussian_filter(scan, _SMOOTHINGS_PX[0]) for scan in (second, first)]
     found, _, _ = phase_cross_correlation(

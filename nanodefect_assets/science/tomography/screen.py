@@ -5,9 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from nanodefect_assets.science.tomography.background import empty_region
+
 _SAME_ANGLE_DEG = 1e-3
 _SATURATED_SHARE = 0.05
 """Of the pixels of a frame at one value, its largest, above which the detector was full."""
+_MARGIN_PX = 5
+_ALONE_SHARE = 0.02
+"""Of a border's pixels that may be bright in most images of a sample that stands alone."""
+_LEAVING_SHARE = 0.08
+"""Of a border's pixels, above which the sample reaches over it."""
 _FAINTEST = 0.1
 """Spread of a frame as a share of the median spread, below which it shows nothing."""
 
@@ -65,6 +72,34 @@ def _bad_frames(images: Float[np.ndarray, "tilt row col"]) -> dict[int, str]:
     sound = [n for n in range(len(images)) if n not in found]
     typical = float(np.median(spreads[sound])) if sound else 0.0
     return found | {n: "shows next to nothing" for n in sound if spreads[n] < _FAINTEST * typical}
+
+
+def leaving_tilts(images: Float[np.ndarray, "tilt row col"]) -> dict[int, str]:
+    """Return the images in which a sample that stands alone in most leaves the field.
+
+    Notes
+    -----
+    What is seen of it then has another centre of mass and another intensity. In a film no image is empty along its
+    border, and none is named.
+    """
+    shares = np.array([_bright_border(np.asarray(image, dtype=float)) for image in images])
+    if np.median(shares) > _ALONE_SHARE:
+        return {}
+    return {
+        int(n): f"the sample leaves the field: {100 * shares[n]:.0f} % of the border is bright"
+        for n in np.flatnonzero(shares > _LEAVING_SHARE)
+    }
+
+
+def _bright_border(image: Float[np.ndarray, "row col"]) -> float:
+    from scipy.ndimage import binary_erosion, label
+
+    # Without the margin that belongs to the emptiness, specks of noise are regions of their own.
+    labels, n_regions = label(binary_erosion(~empty_region(image), iterations=_MARGIN_PX, border_value=1))
+    if not n_regions:
+        return 0.0
+    bright = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    return float(np.concatenate([bright[0], bright[-1], bright[1:-1, 0], bright[1:-1, -1]]).mean())
 
 
 def _flipped(tilts: Float[np.ndarray, " tilt"]) -> int | None:

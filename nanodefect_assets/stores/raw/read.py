@@ -68,8 +68,9 @@ def read_frames(
     """Yield the frames of a file, each of shape (row, col), one at a time, row 0 at the top of the image as seen.
 
     The data bar that a scanning microscope writes under its image is no image, and is left out.
-    The type of the pixels is that of the file, in native byte order. A blank image, or a blank frame of a tilt series,
-    is refused; frames of a stack are micrographs of their own, for the caller to check with `check_not_blank`.
+    The type of the pixels is that of the file, in native byte order. A blank image is refused; frames of a stack
+    are micrographs of their own, for the caller to check with `check_not_blank`, and of a tilt series alignment leaves
+    out what is blank.
     Parameters are those of `probe_file`.
     """
     with ExitStack() as stack:
@@ -80,7 +81,7 @@ def read_frames(
         is_upside_down = (order == "bottom") != opened.turns_rows
         for index, whole in enumerate(guarded(opened.frames, path)):
             frame = whole[: len(whole) - opened.facts.data_bar_rows]
-            if opened.facts.kind != "image_stack":
+            if opened.facts.kind == "image":
                 check_not_blank(frame, _name(path, opened.facts, index))
             yield np.ascontiguousarray(frame[::-1]) if is_upside_down else frame
 

@@ -147,9 +147,9 @@ def test_images_that_foretell_worse_are_not_chosen(rng):
     raw = TiltSeries.of(rng.poisson(clean + BACKGROUND) - BACKGROUND, geometry, None)
     perfect, spoilt = (TiltSeries.of(images, geometry, None) for images in (clean, np.roll(clean, 2, axis=2)))
 
-    assert choose_images(raw, perfect, 12).is_denoised_better
-    assert not choose_images(raw, spoilt, 12).is_denoised_better
-    assert not choose_images(raw, raw, 12).is_denoised_better
+    assert choose_images(raw, perfect, 12).is_better
+    assert not choose_images(raw, spoilt, 12).is_better
+    assert not choose_images(raw, raw, 12).is_better
 
 
 def test_unsound_images_are_named_with_their_reason(rng):
