@@ -1,5 +1,6 @@
 """A model that tells the hands of one batch apart."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -67,6 +68,7 @@ class _Anchors:
     group_name="sem",
     code_version="1",
     kinds={"pytorch", "mlflow"},
+    output_required=False,
     automation_condition=when_inputs_settle,
     check_specs=[
         declare_check(
@@ -85,11 +87,12 @@ class _Anchors:
 )
 def handedness_model(
     context: dg.AssetExecutionContext, config: ModelConfig, home: HomeResource, compute: Compute, tracking: Tracking
-) -> dg.MaterializeResult:
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Model that tells the hands of a chiral batch apart, trained on its own particles by the method that suits it.
 
     The method follows from what batch.yaml says; method and reason are recorded. A racemic batch has none. Mirror
-    labels tell the majority from the minority; which hand the majority is, the anchors say.
+    labels tell the majority from the minority; which hand the majority is, the anchors say. For a batch that is not
+    chiral nothing is made, so that nothing below is asked for.
     """
     from nanodefect_assets.domain.keys import Place
     from nanodefect_assets.domain.schemas import HANDEDNESS_MODELS
@@ -102,7 +105,8 @@ def handedness_model(
         raise dg.Failure(f"Expected an accepted batch. Got {context.partition_key}, of which nothing was accepted.")
     chirality = manifest.chirality
     if chirality is None and current_generation(home.home, HANDEDNESS_MODEL, Place(batch=batch)) is None:
-        return dg.MaterializeResult(metadata={"why": "no chiral batch"}, check_results=_results(None, ()))
+        yield from _results(None, ())
+        return
     found = (current_generation(home.home, _CROPS, place) for place in manifest.cells())
     inputs = [made for made in found if made is not None] if chirality is not None else []
     maker = None
@@ -118,7 +122,7 @@ def handedness_model(
             checks, metadata = _results(row, missing), {name: value for name, value in row.items() if value is not None}
     if maker is not None:
         maker.checkpoint.remove()
-    return report(out, metadata=metadata, checks=checks)
+    yield report(out, metadata=metadata, checks=checks)
 
 
 class _Maker:
