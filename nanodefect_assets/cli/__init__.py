@@ -186,6 +186,12 @@ def ui(home: "Home", host: str, port: int, mlflow_port: int) -> None:
     multiple=True,
     help="What each batch holds; may be repeated.",
 )
+@click.option(
+    "--chiral",
+    "looks",
+    type=click.Choice(["ideal", "as_synthesised"]),
+    help="Instead of crystals, chiral Te particles in SEM: mirror images, or the rarer hand smaller and less faceted.",
+)
 @click.option("--aliquot", "growth_times", multiple=True, help="Growth time such as '8 h'; may be repeated.")
 @click.option("--micrographs", "n_micrographs", type=int, help="Micrographs of each kind in each aliquot.")
 @click.option("--seed", type=int, help="The same seed gives the same bytes.")
@@ -194,9 +200,13 @@ def ui(home: "Home", host: str, port: int, mlflow_port: int) -> None:
 def simulate(home: "Home", out: Path | None, **more: object) -> None:
     """Write simulated batches, marked as such, in the formats of microscopes: one for each material."""
     from nanodefect_assets.cli.simulate import write_simulated
+    from nanodefect_assets.cli.simulate_chiral import write_chiral
 
     chosen = {key: value for key, value in more.items() if value}
-    write_simulated(home.prepare().landing if out is None else out, chosen)
+    if "looks" in chosen and chosen.keys() & {"materials", "kinds"}:
+        raise click.UsageError("--chiral is Te in SEM: leave --material and --kind out.")
+    write = write_chiral if "looks" in chosen else write_simulated
+    write(home.prepare().landing if out is None else out, chosen)
 
 
 @main.command("compare-simulators")

@@ -17,7 +17,8 @@ def _check_range(limits: tuple[float, float]) -> tuple[float, float]:
     return limits
 
 
-def _check_times(times: tuple[str, ...]) -> tuple[str, ...]:
+def check_times(times: tuple[str, ...]) -> tuple[str, ...]:
+    """Return growth times if each is there once."""
     if len({aliquot_key(time) for time in times}) != len(times):
         raise ValueError(f"Expected each growth time once. Got {', '.join(times)}.")
     return times
@@ -37,7 +38,7 @@ class SimulateParams(BaseModel):
     kinds: tuple[SimulatedKind, ...] = Field(
         default=("hrtem", "hrstem"), min_length=1, description="What each batch holds."
     )
-    growth_times: Annotated[tuple[str, ...], AfterValidator(_check_times)] = Field(
+    growth_times: Annotated[tuple[str, ...], AfterValidator(check_times)] = Field(
         default=(), description="Aliquots such as 8 h, in order; without any, the product at the end."
     )
     n_micrographs: int = Field(default=4, ge=1, le=10_000, description="Micrographs of each kind in each aliquot.")

@@ -1,6 +1,10 @@
 """Free parameters of simulated chiral particles."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from nanodefect_assets.science.synthetic.batch_params import check_times
 
 
 class ChiralParticleParams(BaseModel):
@@ -64,3 +68,34 @@ class ChiralFieldParams(BaseModel):
     background: float = Field(
         default=0.08, ge=0, le=1, description="Intensity of the wafer, relative to a flat facet's."
     )
+
+
+class ChiralBatchParams(BaseModel):
+    """Free parameters of `simulate_chiral_batch`: a batch of tellurium particles under a scanning microscope."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    looks: Literal["ideal", "as_synthesised"] = Field(
+        default="ideal", description="ideal: the hands are mirror images. as_synthesised: the rarer one looks different."
+    )
+    left_fraction: float = Field(default=0.22, ge=0, le=0.5, description="Share of left-handed particles.")
+    growth_times: Annotated[tuple[str, ...], AfterValidator(check_times)] = Field(
+        default=(), description="Aliquots such as 8 h, in order; without any, the product at the end."
+    )
+    n_micrographs: int = Field(default=8, ge=1, le=1000, description="Micrographs of each aliquot.")
+    n_anchors: int = Field(default=3, ge=0, le=1000, description="Micrographs with a particle of stated hand.")
+    field: ChiralFieldParams = Field(
+        default=ChiralFieldParams(n_rows=1024, n_cols=1536), description="What each micrograph shows."
+    )
+    particles: ChiralParticleParams = Field(default=ChiralParticleParams(), description="Particles and microscope.")
+    seed: int = Field(default=2021, ge=0, description="The same seed writes the same bytes.")
+    prefix: str = Field(
+        default="sim", pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", description="First part of the batch's id."
+    )
+
+    @property
+    def population(self) -> AsSynthesisedParams:
+        """What sets the left-handed particles apart."""
+        if self.looks == "ideal":
+            return AsSynthesisedParams(left_fraction=self.left_fraction, left_length=1, left_facet=1)
+        return AsSynthesisedParams(left_fraction=self.left_fraction)
