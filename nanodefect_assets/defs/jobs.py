@@ -11,6 +11,8 @@ JUDGE_HANDEDNESS = "judge_handedness"
 PUBLISH = "publish_warehouse"
 STUDY_ARCHITECTURES = "study_architectures"
 COMPARE_SEGMENTERS = "compare_segmenters"
+STUDY_HANDEDNESS = "study_handedness"
+STUDY_AS_SYNTHESISED = "study_as_synthesised"
 
 per_sample = dg.AssetSelection.assets(
     ["samples", "manifest"],
@@ -94,6 +96,19 @@ compare_segmenters = dg.define_asset_job(
     description="Tune the classical methods, train on one material and on several, and set all segmenters beside one "
     "another.",
 )
+study_handedness = dg.define_asset_job(
+    STUDY_HANDEDNESS,
+    selection=dg.AssetSelection.assets(["sem", "label_noise_study"]),
+    config=_STUDY_SIZE,
+    description="Train handedness at one share of wrong labels in size study. Launch a backfill over all partitions; a "
+    "study that was interrupted goes on after the last training that it finished.",
+)
+study_as_synthesised = dg.define_asset_job(
+    STUDY_AS_SYNTHESISED,
+    selection=dg.AssetSelection.assets(["sem", "as_synthesised_study"]),
+    config=_STUDY_SIZE,
+    description="Train handedness on simulated particles whose rarer hand looks different, in size study.",
+)
 
 JOBS = (
     accept_batch,
@@ -105,4 +120,6 @@ JOBS = (
     publish_warehouse,
     study_architectures,
     compare_segmenters,
+    study_handedness,
+    study_as_synthesised,
 )

@@ -179,7 +179,7 @@ def digits(tmp_path):
 CONFIG = {"methods": ["standard", "co_teaching"], "networks": ["plain"], "n_repeats": 1, "forget_rate_from": "truth"}
 
 
-def study(home, percent="20"):
+def study(home, percent="20", **more):
     resources = {
         "home": HomeResource(root=str(home.root), run_size="fast"),
         "compute": Compute(threads=1, device="cpu"),
@@ -190,7 +190,7 @@ def study(home, percent="20"):
         selection=[label_noise_study],
         resources=resources,
         partition_key=percent,
-        run_config={"ops": {"sem__label_noise_study": {"config": CONFIG}}},
+        run_config={"ops": {"sem__label_noise_study": {"config": CONFIG | more}}},
     )
 
 
@@ -226,6 +226,20 @@ def test_a_study_that_was_interrupted_goes_on_after_the_last_training_it_finishe
     assert not list((home.work / "sem").rglob("*.row"))
     (event,) = result.asset_materializations_for_node("sem__label_noise_study")
     assert "preview" in event.metadata
+
+
+def test_controls_vary_network_and_optimiser_by_name(home, digits):
+    take_sevens(home, file=str(digits))
+
+    study(home, methods=["standard"], networks=["plain", "averaging"], optimisers=["own", "adadelta"], max_contrast=0.2)
+
+    made = current_generation(home, AssetName(group="sem", noun="label_noise_study"), Place(study="20"))
+    assert sorted(made.rows(schemas.STUDIES)["variant"]) == [
+        "adadelta, contrast 0.2",
+        "averaging, adadelta, contrast 0.2",
+        "averaging, contrast 0.2",
+        "contrast 0.2",
+    ]
 
 
 def test_sevens_come_from_a_file_that_is_named_and_nothing_is_fetched(home, digits, monkeypatch):

@@ -10,20 +10,27 @@ from nanodefect_assets.defs.checks import declare_check
 from nanodefect_assets.defs.making import making, report
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.sem.label_noise_study import studied
-from nanodefect_assets.defs.sem.studying import FAST_PARTICLES, StudyRunner, Training, own_params
+from nanodefect_assets.defs.sem.studying import (
+    FAST_PARTICLES,
+    StudyRunner,
+    Training,
+    own_params,
+    particles_of,
+    protocol_of,
+)
 from nanodefect_assets.defs.tracking import Tracking
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
-from nanodefect_assets.science.sem.params import MirrorLabelParams, StudyParams
+from nanodefect_assets.science.sem.params import USUAL, MirrorLabelParams, StudyParams
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from nanodefect_assets.domain.checkpoint import Checkpoint
     from nanodefect_assets.domain.progress import OnStep
     from nanodefect_assets.science.sem.study import StudyCell
     from nanodefect_assets.science.sem.trained import HandednessRecipe
-    from nanodefect_assets.science.synthetic.chiral import ChiralCrops
 
 _NAME = AssetName(group="sem", noun="as_synthesised_study")
 _ASSET = (_NAME.group, _NAME.noun)
@@ -38,7 +45,7 @@ class AsSynthesisedConfig(StudyParams, dg.Config):
 @dg.asset(
     key=list(_ASSET),
     group_name="sem",
-    code_version="1",
+    code_version="2",
     kinds={"pytorch", "mlflow"},
     check_specs=[
         declare_check(
@@ -62,12 +69,16 @@ def as_synthesised_study(
     """
     from nanodefect_assets.domain.randomness import generator_for
     from nanodefect_assets.domain.schemas import STUDIES
+    from nanodefect_assets.science.sem.crops import fill_crops
+    from nanodefect_assets.science.sem.mirror import prepare_images
     from nanodefect_assets.science.synthetic.chiral import as_synthesised_crops
-    from nanodefect_assets.science.synthetic.chiral_params import AsSynthesisedParams, ChiralParticleParams
+    from nanodefect_assets.science.synthetic.chiral_params import AsSynthesisedParams
 
     population, params = AsSynthesisedParams(), own_params(config, StudyParams)
+    kind = particles_of(protocol_of(params, home.run_size))
     n = FAST_PARTICLES if home.run_size == "fast" else config.n_particles or _PUBLISHED_PARTICLES
-    crops = as_synthesised_crops(n, ChiralParticleParams(), population, rng=generator_for(config.seed, str(_NAME)))
+    crops = as_synthesised_crops(n, kind, population, rng=generator_for(config.seed, str(_NAME)))
+    images = prepare_images(fill_crops(crops.images) if config.sizes == "filled" else crops.images)
     runner = StudyRunner(
         context=context,
         home=home,
@@ -78,7 +89,7 @@ def as_synthesised_study(
         images="te_simulated",
         error_percent=100 * population.left_fraction,
         fingerprint=hashlib.sha256(crops.images.tobytes()).hexdigest(),
-        train=partial(_train, crops, config.seed, population.left_fraction),
+        train=partial(_train, images, crops.is_right, config.seed, population.left_fraction),
     )
     with making(context, home, params=params) as out:
         rows = runner.rows()
@@ -105,7 +116,8 @@ def as_synthesised_study(
 
 
 def _train(
-    crops: "ChiralCrops",
+    images: "np.ndarray",
+    is_right: "np.ndarray",
     seed: int,
     error_fraction: float,
     training: Training,
@@ -115,14 +127,11 @@ def _train(
     checkpoint: "Checkpoint",
 ) -> "StudyCell":
     from nanodefect_assets.domain.randomness import generator_for
-    from nanodefect_assets.science.sem.mirror import prepare_images
     from nanodefect_assets.science.sem.split import split_as_found
     from nanodefect_assets.science.sem.study import run_on_split
 
     names = ("as_found", str(training.repeat))
-    split = split_as_found(
-        prepare_images(crops.images), crops.is_right, MirrorLabelParams(), rng=generator_for(seed, "split", *names)
-    )
+    split = split_as_found(images, is_right, MirrorLabelParams(), rng=generator_for(seed, "split", *names))
     return run_on_split(
         split,
         training.study,
@@ -142,4 +151,4 @@ def _preview(rows: "pd.DataFrame") -> bytes:
     from nanodefect_assets.science.sem.published import AS_SYNTHESISED
     from nanodefect_assets.science.sem.table import summarise_repeats
 
-    return figure_png(plot_as_synthesised(summarise_repeats(rows), AS_SYNTHESISED))
+    return figure_png(plot_as_synthesised(summarise_repeats(rows[rows["variant"] == USUAL]), AS_SYNTHESISED))

@@ -10,11 +10,18 @@ from nanodefect_assets.defs.checks import declare_check
 from nanodefect_assets.defs.making import making, report
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.sem.sevens import SEVENS_ARRAY
-from nanodefect_assets.defs.sem.studying import FAST_PARTICLES, StudyRunner, Training, own_params
+from nanodefect_assets.defs.sem.studying import (
+    FAST_PARTICLES,
+    StudyRunner,
+    Training,
+    own_params,
+    particles_of,
+    protocol_of,
+)
 from nanodefect_assets.defs.tracking import Tracking
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
-from nanodefect_assets.science.sem.params import LabelNoiseParams, MirrorLabelParams
+from nanodefect_assets.science.sem.params import USUAL, LabelNoiseParams, MirrorLabelParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +53,7 @@ class LabelNoiseConfig(LabelNoiseParams, dg.Config):
     deps=[["sem", "sevens"]],
     partitions_def=label_error,
     group_name="sem",
-    code_version="1",
+    code_version="2",
     kinds={"pytorch", "mlflow"},
     check_specs=[
         declare_check(
@@ -161,15 +168,16 @@ def _train(
 def _images(name: str, inputs: "list[StoredGeneration]", config: LabelNoiseConfig, home: HomeResource) -> "np.ndarray":
     """Return the particles of one hand that a study is made on."""
     from nanodefect_assets.domain.randomness import generator_for
+    from nanodefect_assets.science.sem.crops import fill_crops
     from nanodefect_assets.science.sem.mirror import prepare_images
     from nanodefect_assets.science.synthetic.chiral import ideal_crops
-    from nanodefect_assets.science.synthetic.chiral_params import ChiralParticleParams
 
     n = FAST_PARTICLES if home.run_size == "fast" else config.n_particles
     if name == "sevens":
         return prepare_images(inputs[0].arrays(SEVENS_ARRAY).read(SEVENS_ARRAY)[:n])
-    simulated = ideal_crops(n or _TE_PARTICLES, ChiralParticleParams(), rng=generator_for(config.seed, str(_NAME)))
-    return prepare_images(simulated.images)
+    kind = particles_of(protocol_of(config, home.run_size))
+    simulated = ideal_crops(n or _TE_PARTICLES, kind, rng=generator_for(config.seed, str(_NAME)))
+    return prepare_images(fill_crops(simulated.images) if config.sizes == "filled" else simulated.images)
 
 
 def studied(home: HomeResource, name: AssetName, places: list[Place]) -> "pd.DataFrame":
@@ -181,7 +189,9 @@ def studied(home: HomeResource, name: AssetName, places: list[Place]) -> "pd.Dat
     from nanodefect_assets.stores.generations import current_generation
 
     made = (current_generation(home.home, name, place) for place in places)
-    return with_ratios(pd.concat([found.rows(STUDIES) for found in made if found is not None], ignore_index=True))
+    rows = pd.concat([found.rows(STUDIES) for found in made if found is not None], ignore_index=True)
+    # What was made before there were variants has no column for them.
+    return with_ratios(rows.assign(variant=rows["variant"].fillna(USUAL) if "variant" in rows else USUAL))
 
 
 def _preview(home: HomeResource, images: str) -> bytes:
@@ -191,5 +201,5 @@ def _preview(home: HomeResource, images: str) -> bytes:
     from nanodefect_assets.science.sem.table import published_table, summarise_repeats
 
     rows = studied(home, _NAME, home.home.places_of(_NAME))
-    measured = summarise_repeats(rows[rows["images"] == images])
+    measured = summarise_repeats(rows[(rows["images"] == images) & (rows["variant"] == USUAL)])
     return figure_png(plot_label_noise(measured, published_table("sevens" if images == "sevens" else "te")))

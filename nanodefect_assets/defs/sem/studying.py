@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import dagster as dg
@@ -17,6 +18,7 @@ from nanodefect_assets.science.sem.params import (
     HandednessNetworkParams,
     HandednessStudyParams,
     HandednessTrainingParams,
+    USUAL,
     Method,
     StudyParams,
 )
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
     from nanodefect_assets.domain.progress import OnStep
     from nanodefect_assets.science.sem.study import StudyCell
     from nanodefect_assets.science.sem.trained import HandednessRecipe
+    from nanodefect_assets.science.synthetic.chiral_params import ChiralParticleParams
     from nanodefect_assets.stores.checkpoints import FileCheckpoint
     from nanodefect_assets.stores.tracking import TrainingRun
 
 Params = TypeVar("Params", bound=StudyParams)
 
 FAST_PARTICLES = 60
+_REDUCED_PX = 64
 _FAST: dict[str, Any] = {"max_epochs": 1, "patience": None, "batch_size": 32, "clean_epochs": 1}
 
 
@@ -54,7 +58,8 @@ class Training:
     def name(self) -> str:
         """Name, also of its files."""
         kind = "antisymmetric" if self.study.is_antisymmetric else "plain"
-        return f"{self.study.method}-{kind}-{self.repeat}"
+        variant = "" if self.study.variant == USUAL else f"-{self.study.variant.replace(', ', '-').replace(' ', '-')}"
+        return f"{self.study.method}-{kind}{variant}-{self.repeat}"
 
 
 def trainings_of(params: StudyParams, *, error_fraction: float) -> Iterator[Training]:
@@ -62,10 +67,16 @@ def trainings_of(params: StudyParams, *, error_fraction: float) -> Iterator[Trai
     for repeat in range(params.n_repeats):
         for method in params.methods:
             rate = error_fraction if method == "co_teaching" and params.forget_rate_from == "truth" else None
-            for kind in params.networks:
-                stated = {"method": method, "is_antisymmetric": kind == "antisymmetric", "forget_rate": rate}
-                study = HandednessStudyParams.model_validate(stated)
-                yield Training(study=study, repeat=repeat)
+            for kind, optimiser in product(params.networks, params.optimisers):
+                stated = {
+                    "method": method,
+                    "is_antisymmetric": kind == "antisymmetric",
+                    "is_averaging": kind == "averaging",
+                    "optimiser": None if optimiser == "own" else optimiser,
+                    "max_contrast": params.max_contrast,
+                    "forget_rate": rate,
+                }
+                yield Training(study=HandednessStudyParams.model_validate(stated), repeat=repeat)
 
 
 def protocol_of(params: StudyParams, run_size: str) -> str:
@@ -86,10 +97,19 @@ def recipe_of(protocol: str, method: Method, *, is_digits: bool) -> "HandednessR
         training, network = HandednessTrainingParams(**_FAST), HandednessNetworkParams(n_filters=4, n_hidden=8)
     elif protocol == "reduced":
         training = HandednessTrainingParams.reduced()
+        network = HandednessNetworkParams() if is_digits else HandednessNetworkParams.narrow()
     elif protocol == "thesis":
         training, network = HandednessTrainingParams.thesis(method), HandednessNetworkParams.thesis(method)
     augmentation = HandednessAugmentationParams.sevens() if is_digits else HandednessAugmentationParams()
     return HandednessRecipe(network=network, training=training, augmentation=augmentation)
+
+
+def particles_of(protocol: str) -> "ChiralParticleParams":
+    """Return the simulated particles of a protocol: published and full ones in crops of 128 pixels, others of 64."""
+    from nanodefect_assets.science.synthetic.chiral_params import ChiralParticleParams
+
+    usual = ChiralParticleParams()
+    return usual if protocol in ("own", "thesis") else usual.in_crops_of(_REDUCED_PX)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +168,8 @@ class StudyRunner:
             params=recipe.training,
             data_fingerprint=self.fingerprint,
         ) as run:
-            run.log_params(training.study.model_dump())
+            # The protocol's optimiser is logged already, and MLflow takes no second value.
+            run.log_params(training.study.model_dump(exclude={"optimiser"}) | {"variant": training.study.variant})
             checkpoint = self._checkpoint(training, "checkpoint")
             cell = self.train(training, recipe, self.compute.pick_device(), log_steps(self.context.log), checkpoint)
             row = self._row(cell, protocol) | {"mlflow_run_id": run.run_id}
@@ -171,6 +192,8 @@ class StudyRunner:
             "forget_rate_from": self.params.forget_rate_from if is_co_teaching else "none",
             "protocol": protocol,
         }
+        if self.params.sizes == "filled":
+            stated["variant"] = "filled" if found["variant"] == USUAL else f"{found['variant']}, filled"
         return {name: value for name, value in (found | stated).items() if name in STUDIES.names}
 
     def _checkpoint(self, training: Training, kind: str) -> "FileCheckpoint":

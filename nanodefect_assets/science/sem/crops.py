@@ -105,6 +105,26 @@ def whole_image_crop(micrograph: Micrograph, params: CropParams) -> _Crop:
     return _in_255ths(np.maximum(counts, 0))
 
 
+def fill_crops(images: Float[np.ndarray, "n row col"], *, fill: float = 0.94) -> UInt8[np.ndarray, "n row col"]:
+    """Return ready-cut crops with every particle scaled to one length: the thesis's control for size.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, row, col)
+        Intensities, zero outside the particle.
+    fill : float
+        Share of the crop's edge that the longer extent takes.
+    """
+    filled = []
+    for image in images:
+        inside = image > 0
+        rows, cols = np.nonzero(inside)
+        scale = fill * image.shape[0] / (max(np.ptp(rows), np.ptp(cols)) + 1)
+        middle = np.array([rows.mean(), cols.mean()])
+        filled.append(_resampled(image, inside, middle, np.eye(2), scale, image.shape[0]))
+    return np.stack(filled)
+
+
 def _cut(
     labelled: LabelledMicrograph,
     number: int,

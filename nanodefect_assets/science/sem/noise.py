@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.stats import chi2
 
 from nanodefect_assets.domain.progress import OnStep, ignore_progress
 from nanodefect_assets.domain.refusal import Refusal
@@ -11,14 +12,23 @@ from nanodefect_assets.science.sem.mirror import HandedSet
 from nanodefect_assets.science.sem.trained import HandednessRecipe, predict_log_odds
 from nanodefect_assets.science.sem.training import train_standard
 
-_Judged = Float[np.ndarray, "judge n"]
+_Odds = Float[np.ndarray, " n"]
+_Profile = Float[np.ndarray, " share"]
 
 _VALIDATION_SHARE = 0.15
-"""Of the particles of a fold's training; they choose its best epoch."""
+"""Of the particles that a judge learns from; they choose its best epoch."""
 _LEAST_PARTICLES = 40
-_MOST_SHARED = 3.0
-"""Mistakes of a network over those that no other network shares: 2 on simulated mirror images of tellurium, where wrong
-labels are planted at random; more than 5 where the minority is smaller and has smaller facets."""
+_SHARES = np.linspace(0, 0.5, 201)
+_SCALES = np.exp(np.linspace(-4, 5, 91))
+"""Shares of wrong labels and scales of log odds (in units of their mean size) that are tried."""
+_HALF_DROP = 1.92
+"""By which the logarithm of the likelihood falls at the ends of a 95 % interval: half of chi squared with one degree."""
+_LEAST_CHANCE = 1e-9
+_N_LEVELS = 200
+"""Groups of like sureness in which answers are counted for the fit, and for the question whether it fits."""
+_N_GROUPS = 8
+_MISFIT = 1e-3
+"""Chance of a worse fit below which looks are taken to go with the label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,34 +38,30 @@ class LabelErrorEstimate:
     Attributes
     ----------
     error_fraction : float
-        Estimate, 0 to 0.5.
+        Estimate, 0 to 0.5; 0.5 also if the networks learnt nothing that holds for other particles.
     low, high : float
-        What the images allow: from the share among the surest answers to that among all, each less or more two standard
-        errors of counting; to twice the latter if the minority is harder, since networks then take up to half of it for
-        the majority.
+        95 % interval of the fit; up to twice `disagreeing_fraction` if the minority looks different, since networks
+        then take up to half of it for the majority.
     disagreeing_fraction : float
-        Share of all particles that the networks name otherwise than their label does, less the mistakes that two
-        independent networks do not share.
-    confident_fraction : float
-        The same share among the particles about which the networks are surest.
-    own_error : float
-        Share of their answers in which networks err that learnt from different particles, as far as they err alone.
+        Share of the particles that the networks name otherwise than their label does.
+    fitted_fraction : float
+        What fits best if the wrongly labelled look like mirror images of the others.
+    misfit_p : float
+        Chance that such labels fit no better.
     is_minority_harder : bool
-        Whether the surest answers leave more disagreement unexplained than mistakes of the networks can make: the
-        particles with wrong labels then look different, and `error_fraction` is `disagreeing_fraction`.
-    n_particles, n_confident : int
-        Particles asked about, and the surest of them.
+        Whether that is too small to believe: looks go with the label, and `error_fraction` is `disagreeing_fraction`.
+    n_particles : int
+        Particles asked about.
     """
 
     error_fraction: float
     low: float
     high: float
     disagreeing_fraction: float
-    confident_fraction: float
-    own_error: float
+    fitted_fraction: float
+    misfit_p: float
     is_minority_harder: bool
     n_particles: int
-    n_confident: int
 
 
 def estimate_label_error(
@@ -64,7 +70,6 @@ def estimate_label_error(
     *,
     rng: np.random.Generator,
     n_folds: int = 3,
-    confident_share: float = 0.35,
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
 ) -> LabelErrorEstimate:
@@ -77,86 +82,94 @@ def estimate_label_error(
     recipe : HandednessRecipe
         How the networks are trained; they are made antisymmetric whatever it says.
     n_folds : int
-        Networks trained, each on the particles of one fold; every particle is judged by the others, at least two.
-    confident_share : float
-        Share of the particles, those about which the networks are surest, whose answers count.
+        Networks trained, each without the particles of one fold, which it then judges.
 
     Notes
     -----
     See `estimate_from_odds`.
     """
     odds = cross_fit_log_odds(labelled, recipe, rng=rng, n_folds=n_folds, device=device, on_step=on_step)
-    return estimate_from_odds(odds, confident_share=confident_share)
+    return estimate_from_odds(odds)
 
 
-def estimate_from_odds(odds: _Judged, *, confident_share: float = 0.35) -> LabelErrorEstimate:
+def estimate_from_odds(odds: _Odds) -> LabelErrorEstimate:
     """Estimate the share of wrong labels from what networks say of particles that all are labelled right-handed.
 
     Parameters
     ----------
-    odds : ndarray of shape (judge, n)
-        Log odds of right by two or more antisymmetric networks that learnt neither from the particle nor from what the
-        others learnt from.
+    odds : ndarray of shape (n,)
+        Log odds of right by antisymmetric networks that did not learn from the particle that they are asked about.
 
     Notes
     -----
-    An antisymmetric network that errs with chance e disagrees with the label of the share D = x + e - 2 x e. x cannot
-    be told from e without an assumption, and two are weighed:
+    Say that the log odds z of a network, times an unknown scale a, are those of the true hand. Labels of which the
+    share x is wrong, whatever the particle looks like, then agree with the sign of z with the chance [1]_
 
-    1. The surest answers are right, as for the anchor points of [1]_ and the confident examples of [2]_. That holds
-       where the wrongly labelled are mirror images of the others. Where the minority looks different it is harder, few
-       of it are among the sure, and x comes out far too small.
-    2. Networks that learnt from different particles err independently: they contradict each other in the share
-       2 e (1 - e), hence e, and x = (D - e) / (1 - 2 e). What is hard for both is overlooked, and x comes out somewhat
-       too large on mirror images.
+        1/2 + (1/2 - x) tanh(a |z| / 2).
 
-    The first holds unless it would need networks to err more than `_MOST_SHARED` times as often as they do alone.
+    x and a are those of the greatest likelihood: mistakes show in how agreement grows with sureness, wrong labels in
+    where it ends. Nothing is assumed of how sure networks are of how many particles. Not seen are mistakes that sure
+    networks share.
+
+    Where the minority looks different, little of it is among the sure: agreement goes on towards one, and the curve
+    does not fit (chi squared over eight groups of equal sureness). Then all disagreement is counted.
 
     References
     ----------
-    .. [1] G. Patrini et al., CVPR (2017), arXiv:1609.03683, section 4.1.
-    .. [2] C. Northcutt, L. Jiang, I. Chuang, J. Artif. Intell. Res. 70, 1373 (2021), doi:10.1613/jair.1.12125.
+    .. [1] G. Patrini et al., CVPR (2017), arXiv:1609.03683, theorem 2: labels of known noise; here it is fitted.
     """
-    n = odds.shape[1]
-    if n < _LEAST_PARTICLES:
+    if len(odds) < _LEAST_PARTICLES:
         raise Refusal(
             "too_few_particles",
             expected=f"at least {_LEAST_PARTICLES} particles to estimate a label error",
-            got=str(n),
+            got=str(len(odds)),
             advice="Give the forget rate.",
         )
-    mean = odds.mean(axis=0)
-    n_confident = max(2, round(confident_share * n))
-    sure = min(float(np.mean(mean[np.argsort(-np.abs(mean), kind="stable")[:n_confident]] < 0)), 0.5)
-    own_error = _own_error(odds)
-    disagreeing = float(np.clip((np.mean(odds < 0) - own_error) / max(1 - 2 * own_error, 0.02), 0, 0.5))
-    counting = 2 * (_standard_error(sure, n_confident) + _standard_error(disagreeing, n))
-    shared_error = (disagreeing - sure - counting) / max(1 - 2 * sure, 0.02)
-    is_harder = shared_error > _MOST_SHARED * own_error
-    low, high = sorted([sure, disagreeing])
+    likelihood, scales = _profile(odds)
+    best = int(np.argmax(likelihood))
+    is_blind = likelihood[best] + len(odds) * np.log(2) < _HALF_DROP
+    fitted = 0.5 if is_blind else float(_SHARES[best])
+    allowed = _SHARES[likelihood >= likelihood[best] - _HALF_DROP]
+    misfit_p = 1.0 if is_blind else _misfit_p(odds, fitted, float(scales[best]))
+    disagreeing = min(float(np.mean(odds < 0)), 0.5)
+    is_harder = misfit_p < _MISFIT
     return LabelErrorEstimate(
-        error_fraction=disagreeing if is_harder else sure,
-        low=max(0.0, low - 2 * _standard_error(low, n_confident)),
-        high=min(0.5, (2 if is_harder else 1) * high + 2 * _standard_error(high, n)),
+        error_fraction=disagreeing if is_harder else fitted,
+        low=float(min(allowed[0], disagreeing)) if is_harder else float(allowed[0]),
+        high=min(0.5, 2 * disagreeing) if is_harder else float(allowed[-1]),
         disagreeing_fraction=disagreeing,
-        confident_fraction=sure,
-        own_error=own_error,
+        fitted_fraction=fitted,
+        misfit_p=misfit_p,
         is_minority_harder=bool(is_harder),
-        n_particles=n,
-        n_confident=n_confident,
+        n_particles=len(odds),
     )
 
 
-def _own_error(odds: _Judged) -> float:
-    """Return how often one of the judges errs if they err independently, from how often two contradict each other."""
-    n_negative = (odds < 0).sum(axis=0)
-    n_judges = len(odds)
-    contradicting = float(np.mean(2 * n_negative * (n_judges - n_negative) / (n_judges * (n_judges - 1))))
-    return float(1 - np.sqrt(max(0.0, 1 - 2 * contradicting))) / 2
+def _profile(odds: _Odds) -> tuple[_Profile, _Profile]:
+    """Return the greatest log likelihood of each share of wrong labels, and the scale of log odds that it has."""
+    unit = float(np.abs(odds).mean()) or 1.0
+    groups = np.array_split(np.argsort(np.abs(odds), kind="stable"), min(len(odds), _N_LEVELS))
+    sureness = np.array([np.abs(odds[group]).mean() for group in groups]) / unit
+    n_agreeing = np.array([(odds[group] > 0).sum() for group in groups])
+    n_disagreeing = np.array([len(group) for group in groups]) - n_agreeing
+    gain = np.tanh(_SCALES[:, None] * sureness / 2) / 2
+    likelihood = np.empty((len(_SHARES), len(_SCALES)))
+    for at, share in enumerate(_SHARES):
+        excess = np.minimum((1 - 2 * share) * gain, 0.5 - _LEAST_CHANCE)
+        likelihood[at] = np.log(0.5 + excess) @ n_agreeing + np.log(0.5 - excess) @ n_disagreeing
+    return likelihood.max(axis=1), _SCALES[likelihood.argmax(axis=1)] / unit
 
 
-def _standard_error(share: float, n: int) -> float:
-    return float(np.sqrt(max(share * (1 - share), 1 / n) / n))
+def _misfit_p(odds: _Odds, share: float, scale: float) -> float:
+    """Return the chance of a worse fit of the disagreement in groups of like sureness."""
+    sureness = np.abs(odds)
+    expected = 0.5 - (0.5 - share) * np.tanh(scale * sureness / 2)
+    total = 0.0
+    for group in np.array_split(np.argsort(sureness, kind="stable"), _N_GROUPS):
+        variance = float((expected[group] * (1 - expected[group])).sum())
+        # A single wrong label where none is expected is no misfit.
+        total += float((odds[group] < 0).sum() - expected[group].sum()) ** 2 / max(variance, 0.5)
+    return float(chi2.sf(total, _N_GROUPS - 2))
 
 
 def cross_fit_log_odds(
@@ -167,39 +180,45 @@ def cross_fit_log_odds(
     n_folds: int = 3,
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
-) -> _Judged:
+) -> _Odds:
     """Return log odds of right for the image of each particle that is labelled right-handed, by several networks.
 
-    Each network learns from one fold alone; every particle is judged by those that saw neither it nor its mirror. The
-    order of the particles is that of their numbers.
-
-    Returns
-    -------
-    ndarray of shape (n_folds - 1, n)
+    Every particle is judged by the one network that saw neither it nor its mirror. The order of the particles is that
+    of their numbers.
     """
-    antisymmetric = recipe.network.model_copy(update={"is_antisymmetric": True})
-    recipe = HandednessRecipe(network=antisymmetric, training=recipe.training, augmentation=recipe.augmentation)
+    recipe = _antisymmetric(recipe)
     numbers = np.unique(labelled.pair[labelled.says_right])
-    folds = np.array_split(rng.permutation(numbers), n_folds)
-    odds = np.full((n_folds, len(numbers)), np.nan)
-    for judge, fold in enumerate(folds):
-        n_validation = max(1, round(_VALIDATION_SHARE * len(fold)))
+    odds = np.zeros(len(numbers))
+    for fold in np.array_split(rng.permutation(numbers), n_folds):
+        others = rng.permutation(np.setdiff1d(numbers, fold))
+        n_validation = max(1, round(_VALIDATION_SHARE * len(others)))
         trained = train_standard(
-            _of_particles(labelled, fold[n_validation:]),
-            _of_particles(labelled, fold[:n_validation]),
+            _of_particles(labelled, others[n_validation:]),
+            _of_particles(labelled, others[:n_validation]),
             recipe,
             rng=rng,
             device=device,
             on_step=on_step,
         )
-        asked = labelled.take(np.flatnonzero(~np.isin(labelled.pair, fold) & labelled.says_right))
+        asked = labelled.take(np.flatnonzero(np.isin(labelled.pair, fold) & labelled.says_right))
         views = [asked.images]
         if recipe.augmentation.half_turn:
             views.append(np.ascontiguousarray(asked.images[:, ::-1, ::-1]))
         answers = [predict_log_odds(trained, view, device=device) for view in views]
-        odds[judge, np.searchsorted(numbers, asked.pair)] = np.mean(answers, axis=0)
-    # Of each particle the judges that did not see it, one below the other.
-    return np.sort(odds, axis=0)[: n_folds - 1]
+        odds[np.searchsorted(numbers, asked.pair)] = np.mean(answers, axis=0)
+    return odds
+
+
+def _antisymmetric(recipe: HandednessRecipe) -> HandednessRecipe:
+    """Return the recipe with an antisymmetric network, at the same cost of an epoch: each image is looked at twice."""
+    if recipe.network.is_antisymmetric:
+        return recipe
+    n_images = recipe.training.images_per_epoch
+    return HandednessRecipe(
+        network=recipe.network.model_copy(update={"is_antisymmetric": True}),
+        training=recipe.training.model_copy(update={"images_per_epoch": None if n_images is None else n_images // 2}),
+        augmentation=recipe.augmentation,
+    )
 
 
 def _of_particles(labelled: HandedSet, numbers: Int[np.ndarray, " m"]) -> HandedSet:

@@ -13,7 +13,11 @@ SplitKind = Literal["pairs", "leaking"]
 """pairs: an image and its mirror on one side. leaking: images shuffled after mirroring, as published."""
 
 
-_NETWORKS = ("plain", "antisymmetric")
+USUAL = "usual"
+"""Variant of a study that has the protocol's own network, optimiser and augmentation."""
+
+_NETWORKS = ("plain", "antisymmetric", "averaging")
+_OPTIMISERS = ("own", "adam", "adadelta")
 _IMAGES = ("sevens", "te_simulated")
 
 
@@ -67,6 +71,11 @@ class HandednessNetworkParams(BaseModel):
     def thesis(cls, method: Method) -> "HandednessNetworkParams":
         """Return the network of fig. 5.2a; for co-teaching with the average pooling that the text adds."""
         return cls(pooling="average") if method == "co_teaching" else cls()
+
+    @classmethod
+    def narrow(cls) -> "HandednessNetworkParams":
+        """Return the network of fig. 5.2a with a quarter of the filters: crops of particles on processor cores."""
+        return cls(n_filters=16, n_hidden=32)
 
     @classmethod
     def authors_co_teaching(cls) -> "HandednessNetworkParams":
@@ -135,8 +144,19 @@ class HandednessTrainingParams(BaseModel):
 
     @classmethod
     def reduced(cls) -> "HandednessTrainingParams":
-        """Return settings for the whole study on a few processor cores: the same for every method."""
-        return cls(max_epochs=6, patience=3, clean_epochs=5, forget_ramp_epochs=2, precision="bfloat16")
+        """Return settings for the whole study on a few processor cores: the same for every method.
+
+        An epoch has as many images as the training set of the sevens, also where there are fewer particles: 300 of
+        them once each are five steps, in which nothing is learnt.
+        """
+        return cls(
+            max_epochs=6,
+            images_per_epoch=10_024,
+            patience=3,
+            clean_epochs=5,
+            forget_ramp_epochs=2,
+            precision="bfloat16",
+        )
 
 
 class HandednessAugmentationParams(BaseModel):
@@ -204,7 +224,18 @@ class StudyParams(BaseModel):
         default=list(get_args(Method)), min_length=1, description="standard, two_step, co_teaching: which of them."
     )
     networks: list[str] = Field(
-        default=list(_NETWORKS), min_length=1, description="plain, antisymmetric (no bias to a hand): which of them."
+        default=["plain", "antisymmetric"],
+        min_length=1,
+        description="plain, antisymmetric (no bias to a hand), averaging (that of the authors' co-teaching code): which.",
+    )
+    optimisers: list[str] = Field(
+        default=["own"], min_length=1, description="own (the protocol's), adam, adadelta: which of them."
+    )
+    sizes: Literal["kept", "filled"] = Field(
+        default="kept", description="Of simulated particles; filled: all scaled to one length, the thesis's control."
+    )
+    max_contrast: float = Field(
+        default=0.0, ge=0, lt=1, description="Augmentation: largest relative change of intensity either way."
     )
     forget_rate_from: Literal["estimate", "truth"] = Field(
         default="estimate", description="Co-teaching: share left out, told from the images or as planted."
@@ -221,6 +252,7 @@ class StudyParams(BaseModel):
     def _check_names(self) -> "StudyParams":
         _check_among("methods", self.methods, get_args(Method))
         _check_among("networks", self.networks, _NETWORKS)
+        _check_among("optimisers", self.optimisers, _OPTIMISERS)
         return self
 
 
@@ -249,7 +281,22 @@ class HandednessStudyParams(BaseModel):
 
     method: Method = Field(default="standard")
     is_antisymmetric: bool = Field(default=False, description="Wrap the network so that it has no bias to a hand.")
+    is_averaging: bool = Field(
+        default=False, description="The network of the authors' co-teaching code, as wide as the recipe's."
+    )
+    optimiser: Literal["adam", "adadelta"] | None = Field(default=None, description="None: the recipe's.")
+    max_contrast: float = Field(default=0.0, ge=0, lt=1, description="Augmentation of intensity; 0: the recipe's.")
     forget_rate: float | None = Field(
         default=None, ge=0, le=0.5, description="Co-teaching: share left out; None: estimated from the data."
     )
     n_clean: int = Field(default=10, ge=1, description="Two-step: clean images of either hand.")
+
+    @property
+    def variant(self) -> str:
+        """In what this differs from the study's usual training, but for method and antisymmetry."""
+        words = [
+            "averaging" if self.is_averaging else None,
+            self.optimiser,
+            f"contrast {self.max_contrast:g}" if self.max_contrast else None,
+        ]
+        return ", ".join(word for word in words if word) or USUAL

@@ -101,7 +101,7 @@ def train_for_batch(
         model = train_standard(train, validation, recipe, **how)
         return Trained(choice=choice, estimate=estimate, model=model)
     if choice.method == "two_step":
-        majority = name_hands(odds.mean(axis=0)[anchors], anchor_is_right).majority
+        majority = name_hands(odds[anchors], anchor_is_right).majority
         if majority is not None:
             clean = _clean(images, anchors, anchor_is_right == (majority == "right"))
             model = train_two_step(train, validation, clean, recipe, **how)

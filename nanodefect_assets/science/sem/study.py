@@ -12,10 +12,17 @@ from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem.judge import HandednessScore, score
 from nanodefect_assets.science.sem.mirror import HandedSet, mirror_label, mirrored
 from nanodefect_assets.science.sem.noise import LabelErrorEstimate, estimate_label_error
-from nanodefect_assets.science.sem.params import HandednessStudyParams, MirrorLabelParams
+from nanodefect_assets.science.sem.params import (
+    HandednessNetworkParams,
+    HandednessStudyParams,
+    MirrorLabelParams,
+)
 from nanodefect_assets.science.sem.split import HandedSplit, split_labelled
 from nanodefect_assets.science.sem.trained import HandednessRecipe, TrainedHandedness, predict_log_odds
 from nanodefect_assets.science.sem.training import train_co_teaching, train_standard, train_two_step
+
+_RATES = {"adam": 1e-3, "adadelta": 1.0}
+"""Learning rates of optimisers that a recipe does not have; at the published 1e-3 Adadelta needs ten million images."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,15 +165,22 @@ def _train(
 
 
 def _for_study(recipe: HandednessRecipe, study: HandednessStudyParams, *, n_train: int) -> HandednessRecipe:
-    """Return the recipe with an antisymmetric network where the study has one, at the same cost of an epoch.
+    """Return the recipe with what the study varies, at the same cost of an epoch.
 
-    Such a network looks at every image twice, and an image and its mirror teach it the same: half the images do.
+    An antisymmetric network looks at every image twice, and an image and its mirror teach it the same: half the images
+    do.
     """
-    if not study.is_antisymmetric:
-        return recipe
-    n_images = (recipe.training.images_per_epoch or n_train) // 2
-    return HandednessRecipe(
-        network=recipe.network.model_copy(update={"is_antisymmetric": True}),
-        training=recipe.training.model_copy(update={"images_per_epoch": n_images}),
-        augmentation=recipe.augmentation,
-    )
+    network, training, augmentation = recipe.network, recipe.training, recipe.augmentation
+    if study.is_averaging:
+        widths = {name: getattr(network, name) for name in ("n_filters", "n_hidden")}
+        network = HandednessNetworkParams.authors_co_teaching().model_copy(update=widths)
+    if study.is_antisymmetric:
+        n_images = (training.images_per_epoch or n_train) // 2
+        network = network.model_copy(update={"is_antisymmetric": True})
+        training = training.model_copy(update={"images_per_epoch": n_images})
+    if study.optimiser not in (None, training.optimiser):
+        changed = {"optimiser": study.optimiser, "learning_rate": _RATES[study.optimiser]}
+        training = training.model_copy(update=changed)
+    if study.max_contrast:
+        augmentation = augmentation.model_copy(update={"max_contrast": study.max_contrast})
+    return HandednessRecipe(network=network, training=training, augmentation=augmentation)

@@ -14,7 +14,7 @@ from nanodefect_assets.science.sem.published import (
 )
 from nanodefect_assets.science.sem.study import StudyCell
 
-_CELL = ["method", "is_antisymmetric", "split", "error_percent"]
+_CELL = ["method", "is_antisymmetric", "variant", "split", "error_percent"]
 
 _PUBLISHED: dict[str, dict[str, PublishedCurve]] = {
     "sevens": {"standard": SEVENS_STANDARD},
@@ -83,6 +83,7 @@ def _row(cell: StudyCell) -> dict[str, object]:
     return {
         "method": cell.study.method,
         "is_antisymmetric": cell.study.is_antisymmetric,
+        "variant": cell.study.variant,
         "split": cell.split,
         "error_percent": 100 * cell.error_fraction,
         "repeat": cell.repeat,

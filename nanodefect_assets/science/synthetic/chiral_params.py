@@ -45,6 +45,12 @@ class ChiralParticleParams(BaseModel):
     blur_px: float = Field(default=1.0, ge=0, description="Standard deviation of the beam's profile.")
     electrons: float = Field(default=120.0, gt=0, description="Electrons counted in a pixel of a flat facet.")
 
+    def in_crops_of(self, n_px: int) -> "ChiralParticleParams":
+        """Return the same particles under a lower magnification, in crops of edge `n_px`."""
+        scale = n_px / self.n_px
+        lengths = {name: scale * getattr(self, name) for name in ("length_px", "edge_width_px", "blur_px")}
+        return self.model_copy(update={"n_px": n_px, **lengths})
+
 
 class AsSynthesisedParams(BaseModel):
     """Free parameters of a population whose minority hand looks different: table 5.1."""

@@ -5,7 +5,7 @@ from scipy import ndimage
 from nanodefect_assets.domain.micrograph import LabelledMicrograph, Micrograph
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.imaging.params import InstanceParams
-from nanodefect_assets.science.sem.crops import cut_crops, part_labels, whole_image_crop
+from nanodefect_assets.science.sem.crops import cut_crops, fill_crops, part_labels, whole_image_crop
 from nanodefect_assets.science.sem.params import CropParams
 
 PARAMS = CropParams(n_px=64, min_length_px=10)
@@ -108,3 +108,18 @@ def test_a_ready_cut_image_is_taken_as_it_is_and_another_size_refused():
         whole_image_crop(ready, CropParams())
     with pytest.raises(Refusal, match="particle"):
         whole_image_crop(labelled(np.zeros((64, 64)), np.zeros((64, 64))).micrograph, PARAMS)
+
+
+def test_ready_cut_crops_of_any_size_are_filled_alike_and_keep_their_hand():
+    small, large = np.zeros((2, 64, 64))
+    small[20:40, 28:36], large[4:60, 16:40] = 1, 1
+    small[20:24, 32:36], large[4:14, 28:40] = 3, 3
+
+    filled = fill_crops(np.stack([small, large]))
+
+    heights = [np.ptp(np.nonzero(crop)[0]) + 1 for crop in filled]
+    assert heights == pytest.approx([0.94 * 64] * 2, abs=1.5)
+    for crop in filled:
+        rows, cols = np.nonzero(crop > 128)
+        assert rows.mean() < 24
+        assert cols.mean() > 34

@@ -25,7 +25,7 @@ def test_repeats_are_averaged_with_their_standard_error(letters, recipe):
     assert (rows["n_right"] + rows["n_left"] == 16).all()
     assert rows["accuracy"].to_numpy() == pytest.approx(1 - wrong.to_numpy() / 16)
     assert (summary["method"], summary["split"], summary["error_percent"]) == ("standard", "pairs", 10)
-    assert summary["n_repeats"] == 3
+    assert (summary["n_repeats"], summary["variant"]) == (3, "usual")
     assert summary["accuracy_se"] == pytest.approx(rows["accuracy"].std(ddof=1) / np.sqrt(3))
 
 
