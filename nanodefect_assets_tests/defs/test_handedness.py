@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tifffile
 
+from nanodefect_assets.cli.simulate_chiral import simulate_chiral_batch
 from nanodefect_assets.defs.ingest import ingest_batch
 from nanodefect_assets.defs.instance import open_instance
 from nanodefect_assets.defs.jobs import TRAIN_HANDEDNESS
@@ -18,6 +19,11 @@ from nanodefect_assets.domain import schemas
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.synthetic.chiral_params import (
+    ChiralBatchParams,
+    ChiralFieldParams,
+    ChiralParticleParams,
+)
 from nanodefect_assets.stores.generations import current_generation
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.warehouse import run_query
@@ -141,6 +147,56 @@ def test_each_particle_has_its_hand_and_leads_back_to_its_model(chiral):
     assert np.mean([(one["hand"] == "right") == hand for one, hand in zip(order, is_right, strict=True)]) > 0.95
     assert all(one["was_trained_on"] for one in order)
     assert all((one["p_right"] >= 0.5) == (one["hand"] == "right") for one in order)
+
+
+@pytest.mark.slow
+def test_a_simulated_chiral_batch_goes_from_the_landing_folder_to_its_fraction(tmp_path, monkeypatch):
+    """Particles with facets as plain as can be, so that a small network learns them in a minute."""
+    from nanodefect_assets.definitions import defs
+
+    home = Home(tmp_path / "home").prepare()
+    monkeypatch.setenv("NANODEFECT_HOME", str(home.root))
+    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+    monkeypatch.setenv("NANODEFECT_THREADS", "1")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr("nanodefect_assets.defs.sem.handedness_model.recipe_of", quick_recipe)
+    plain = {"chiral_facet": 0.9, "chiral_facet_spread": 0.05, "roll_spread_deg": 3, "side_light": 0.1}
+    params = ChiralBatchParams(
+        left_fraction=0.15,
+        n_micrographs=4,
+        field=ChiralFieldParams(n_rows=1024, n_cols=1280, n_particles=36),
+        particles=ChiralParticleParams(**plain),
+    )
+    folder = simulate_chiral_batch(home.landing, params)
+
+    with open_instance(home) as instance:
+        done = ingest_batch(defs, instance, home, folder, say=lambda line: None)
+
+    assert done.trouble == ()
+    (model,) = rows(home, "SELECT * FROM handedness_models")
+    (whole,) = rows(home, "SELECT * FROM handedness_fractions WHERE aliquot_time IS NULL")
+    assert (model["n_anchors"], model["is_simulated"], model["method"]) == (3, True, "two_step")
+    assert model["majority_hand"] == "right"
+    assert (whole["n_micrographs"], whole["is_simulated"]) == (4, True)
+    assert 60 <= whole["n_particles"] <= 4 * 36
+    assert whole["minority_fraction_low"] < 0.15 < whole["minority_fraction_high"]
+
+
+def quick_recipe(protocol, method, *, is_digits):
+    from nanodefect_assets.science.sem.params import (
+        HandednessAugmentationParams,
+        HandednessNetworkParams,
+        HandednessTrainingParams,
+    )
+    from nanodefect_assets.science.sem.trained import HandednessRecipe
+
+    return HandednessRecipe(
+        network=HandednessNetworkParams(n_filters=6, n_hidden=16, dropout=0.1),
+        training=HandednessTrainingParams(
+            max_epochs=6, batch_size=16, images_per_epoch=800, learning_rate=2e-3, clean_epochs=1
+        ),
+        augmentation=HandednessAugmentationParams(max_zoom=0.05),
+    )
 
 
 def test_what_is_not_chiral_passes_through_with_empty_tables(undisturbed):

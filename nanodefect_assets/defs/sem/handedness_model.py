@@ -66,7 +66,7 @@ class _Anchors:
     deps=[dg.AssetDep(["sem", "te_crops"], partition_mapping=batch_of_sample)],
     partitions_def=synthesis_batch,
     group_name="sem",
-    code_version="1",
+    code_version="2",
     kinds={"pytorch", "mlflow"},
     output_required=False,
     automation_condition=when_inputs_settle,

@@ -97,7 +97,8 @@ def recipe_of(protocol: str, method: Method, *, is_digits: bool) -> "HandednessR
         training, network = HandednessTrainingParams(**_FAST), HandednessNetworkParams(n_filters=4, n_hidden=8)
     elif protocol == "reduced":
         training = HandednessTrainingParams.reduced()
-        network = HandednessNetworkParams() if is_digits else HandednessNetworkParams.narrow()
+        if not is_digits:
+            training, network = HandednessTrainingParams.reduced_for_crops(), HandednessNetworkParams.narrow()
     elif protocol == "thesis":
         training, network = HandednessTrainingParams.thesis(method), HandednessNetworkParams.thesis(method)
     augmentation = HandednessAugmentationParams.sevens() if is_digits else HandednessAugmentationParams()

@@ -98,7 +98,8 @@ class HandednessTrainingParams(BaseModel):
     patience: int | None = Field(
         default=4,
         ge=1,
-        description="Training stops after so many epochs no better on the noisy validation images; None: never. "
+        description="Training stops after so many epochs no better on the noisy validation images, once something was "
+        "learnt; None: never. "
         "The weights kept are those of the best epoch either way.",
     )
     chosen_by: Literal["loss", "rescaled_loss"] = Field(
@@ -157,6 +158,12 @@ class HandednessTrainingParams(BaseModel):
             forget_ramp_epochs=2,
             precision="bfloat16",
         )
+
+    @classmethod
+    def reduced_for_crops(cls) -> "HandednessTrainingParams":
+        """Return settings for crops of particles on a few processor cores: hands of facets are learnt more slowly."""
+        slower = {"max_epochs": 12, "patience": 4, "batch_size": 64, "forget_ramp_epochs": 6}
+        return cls.reduced().model_copy(update=slower)
 
 
 class HandednessAugmentationParams(BaseModel):

@@ -30,6 +30,10 @@ from nanodefect_assets.science.sem.state import (
 from nanodefect_assets.science.sem.trained import HandednessRecipe, TrainedHandedness
 
 
+_LEARNT_NAT = 2.0
+"""Gain in log likelihood over not knowing, on the validation particles, from which something counts as learnt."""
+
+
 def train_standard(
     train: HandedSet,
     validation: HandedSet,
@@ -225,7 +229,11 @@ class _Training:
 
     def _is_stalled(self, history: _History) -> bool:
         patience, n_epochs = self.recipe.training.patience, len(history.train_loss)
-        return patience is not None and n_epochs > 0 and n_epochs - 1 - self._best_epoch(history) >= patience
+        if patience is None or n_epochs == 0 or n_epochs - 1 - self._best_epoch(history) < patience:
+            return False
+        # Under many wrong labels the first epochs teach nothing: waiting for the first gain is no stalling.
+        gain = (np.log(2) - min(history.rescaled_loss)) * len(self.validation) / 2
+        return gain > _LEARNT_NAT
 
     def _state(self, history: _History) -> CheckpointState:
         arrays = nested(weights=weights_of(self.networks), moments=moments_of(self.optimisers), best=self.best)

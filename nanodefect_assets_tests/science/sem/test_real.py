@@ -33,7 +33,7 @@ def sevens(real_data):
 def reduced():
     return HandednessRecipe(
         network=HandednessNetworkParams(),
-        training=HandednessTrainingParams.reduced(),
+        training=HandednessTrainingParams.reduced().model_copy(update={"images_per_epoch": None}),
         augmentation=HandednessAugmentationParams.sevens(),
     )
 

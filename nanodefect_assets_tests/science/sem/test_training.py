@@ -107,7 +107,7 @@ def test_a_checkpoint_of_another_training_is_refused(letters, recipe):
 
 
 def test_training_stops_when_it_gets_no_better_and_keeps_the_best_epoch(letters, recipe):
-    split = noisy_split(letters, error_fraction=0.5, n=100)
+    split = noisy_split(letters, error_fraction=0.2, n=300)
 
     trained = run("standard", split, recipe(max_epochs=30, patience=2, chosen_by="loss"))
 
@@ -164,3 +164,14 @@ def test_published_settings_are_reachable():
     assert (co_teaching.optimiser, co_teaching.batch_size, co_teaching.max_epochs) == ("adam", 128, 40)
     assert standard.chosen_by == co_teaching.chosen_by == "loss"
     assert HandednessNetworkParams.thesis("co_teaching").pooling == "average"
+
+
+def test_waiting_for_the_first_gain_is_no_stalling(letters, recipe):
+    """A rate at which nothing is learnt: of the losses, all alike, the first may be the smallest by chance."""
+    labelled = mirror_label(letters(40))
+
+    trained = train_standard(
+        labelled, labelled, recipe(learning_rate=1e-9, max_epochs=6, patience=1), rng=np.random.default_rng(0)
+    )
+
+    assert (len(trained.train_loss), trained.stopped) == (6, "finished")
