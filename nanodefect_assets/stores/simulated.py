@@ -30,7 +30,9 @@ def write_tiff(path: Path, counts: Float[np.ndarray, "row col"], *, pixel_size_n
     tifffile.imwrite(path, counts.astype(np.float32), imagej=True, resolution=resolution, metadata={"unit": "nm"})
 
 
-def write_sem_tiff(path: Path, counts: Float[np.ndarray, "row col"], *, pixel_size_nm: float, voltage_kv: float) -> None:
+def write_sem_tiff(
+    path: Path, counts: Float[np.ndarray, "row col"], *, pixel_size_nm: float, voltage_kv: float
+) -> None:
     """Write a scanning micrograph as Thermo Fisher's microscopes do: 16 bits, calibration in a section of its own."""
     n_rows, n_cols = counts.shape
     edge_m = 1e-9 * pixel_size_nm
