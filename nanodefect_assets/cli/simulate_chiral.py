@@ -102,7 +102,7 @@ def _hands(path: str, seen: "ChiralField") -> list[dict[str, object]]:
 
 
 def _anchor(path: str, seen: "ChiralField") -> str | None:
-    """Return a line of batch.yaml for the particle of which most is seen, of those that touch neither edge nor other."""
+    """Return a line of batch.yaml for the particle of which most is seen, of those that stand alone and whole."""
     from scipy.ndimage import binary_dilation, distance_transform_edt
 
     labels = seen.labelled.labels

@@ -14,11 +14,11 @@ from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.tracking import Tracking
 from nanodefect_assets.domain.checkpoint import CheckpointState
 from nanodefect_assets.science.sem.params import (
+    USUAL,
     HandednessAugmentationParams,
     HandednessNetworkParams,
     HandednessStudyParams,
     HandednessTrainingParams,
-    USUAL,
     Method,
     StudyParams,
 )

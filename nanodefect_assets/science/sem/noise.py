@@ -22,7 +22,7 @@ _SHARES = np.linspace(0, 0.5, 201)
 _SCALES = np.exp(np.linspace(-4, 5, 91))
 """Shares of wrong labels and scales of log odds (in units of their mean size) that are tried."""
 _HALF_DROP = 1.92
-"""By which the logarithm of the likelihood falls at the ends of a 95 % interval: half of chi squared with one degree."""
+"""Fall of the log likelihood to the ends of a 95 % interval: half of chi squared with one degree of freedom."""
 _LEAST_CHANCE = 1e-9
 _N_LEVELS = 200
 """Groups of like sureness in which answers are counted for the fit, and for the question whether it fits."""

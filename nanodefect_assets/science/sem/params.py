@@ -233,7 +233,7 @@ class StudyParams(BaseModel):
     networks: list[str] = Field(
         default=["plain", "antisymmetric"],
         min_length=1,
-        description="plain, antisymmetric (no bias to a hand), averaging (that of the authors' co-teaching code): which.",
+        description="plain, antisymmetric (no bias to a hand), averaging (of the authors' co-teaching code): which.",
     )
     optimisers: list[str] = Field(
         default=["own"], min_length=1, description="own (the protocol's), adam, adadelta: which of them."

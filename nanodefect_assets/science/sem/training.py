@@ -29,7 +29,6 @@ from nanodefect_assets.science.sem.state import (
 )
 from nanodefect_assets.science.sem.trained import HandednessRecipe, TrainedHandedness
 
-
 _LEARNT_NAT = 2.0
 """Gain in log likelihood over not knowing, on the validation particles, from which something counts as learnt."""
 

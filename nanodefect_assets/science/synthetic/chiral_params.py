@@ -87,7 +87,7 @@ class ChiralBatchParams(BaseModel):
 
     looks: Literal["ideal", "as_synthesised"] = Field(
         default="ideal",
-        description="ideal: the hands are mirror images. as_synthesised: the rarer one looks different.",
+        description="ideal: the hands are mirror images. as_synthesised: the rarer looks different.",
     )
     left_fraction: float = Field(default=0.22, ge=0, le=0.5, description="Share of left-handed particles.")
     growth_times: Annotated[tuple[str, ...], AfterValidator(check_times)] = Field(
