@@ -24,6 +24,7 @@ def particles():
             "kind": "particle",
             "touches_edge": False,
             "unlike_training": None,
+            "p_like_training": 0.5,
             "is_simulated": False,
             "model_name": "fault_classifier",
             "model_version": "shipped",
@@ -84,3 +85,24 @@ def test_measured_and_simulated_particles_have_rates_of_their_own(particles, hom
         ("oriented", False),
         ("oriented", True),
     ]
+
+
+def test_a_batch_of_many_novel_regions_has_no_rate_but_a_way_out(particles, home):
+    is_novel = np.arange(len(particles)) % 10 < 3
+
+    row = rates(home, particles.assign(p_like_training=np.where(is_novel, 0.01, 0.5)))["faulted"]
+
+    assert row["novel_fraction"] == pytest.approx(is_novel.mean())
+    assert row["corrected"] is None
+    assert "at most 20% of regions unlike the training" in row["refused"]
+    assert "experts have classed" in row["refused"]
+
+
+@pytest.mark.parametrize("likely", [0.051, None])
+def test_few_novel_regions_and_a_model_that_knows_of_none_have_rates(likely, particles, home):
+    particles["p_like_training"] = [0.01, *[likely] * (len(particles) - 1)] if likely else likely
+
+    row = rates(home, particles)["faulted"]
+
+    assert row["refused"] is None
+    assert row["novel_fraction"] == (pytest.approx(1 / len(particles)) if likely else None)

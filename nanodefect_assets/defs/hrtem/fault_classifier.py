@@ -15,6 +15,7 @@ from nanodefect_assets.defs.hrtem.faults import (
     classifier_record,
     classify,
     kept_region,
+    novelty_gate,
     rules_of,
 )
 from nanodefect_assets.defs.making import making, report
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from nanodefect_assets.domain.champion import ModelRecord, PromotionDecision
+    from nanodefect_assets.domain.champion import ModelRecord, PromotionDecision, Recipe
     from nanodefect_assets.science.hrtem.fault_forest import ForestScores, RegionSplit
     from nanodefect_assets.science.hrtem.regions import Region
     from nanodefect_assets.stores.generations import StoredGeneration
@@ -92,13 +93,14 @@ class _Trained:
     scores: "ForestScores"
     probabilities: "np.ndarray"
     confusions: "np.ndarray"
+    gate: "Recipe | None"
 
 
 @dg.asset(
     key=list(_ASSET),
     deps=[["hrtem", "region_training_set"]],
     group_name="hrtem",
-    code_version="1",
+    code_version="2",
     kinds={"sklearn", "mlflow"},
     check_specs=[
         declare_check(
@@ -240,6 +242,7 @@ class _Trainer:
             scores=scores,
             probabilities=probabilities,
             confusions=confusions_by_micrograph(probabilities, data.classes[test], micrographs),
+            gate=novelty_gate(seen, data.classes, data.split),
         )
 
     def _log(
@@ -278,6 +281,7 @@ class _Trainer:
             self._data.rules,
             confusion=best.scores.confusion,
             score=score_balanced(best.confusions, rng=rng),
+            gate=best.gate,
             fingerprint=self._data.fingerprint,
             code_version=self._context.assets_def.code_versions_by_key[self._context.asset_key] or "0",
             notes="Classes say what is visible along the beam, not what is there.",

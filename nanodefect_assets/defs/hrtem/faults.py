@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from nanodefect_assets.science.hrtem.fault_forest import RegionSplit
     from nanodefect_assets.science.hrtem.fault_params import FeatureParams, ForestParams, RegionParams
     from nanodefect_assets.science.hrtem.regions import Region
     from nanodefect_assets.stores.generations import GenerationWriter, StoredGeneration
@@ -24,6 +25,7 @@ FAULT_CLASSIFIER = "fault_classifier"
 REGION_TRAINING_SET = AssetName(group="hrtem", noun="region_training_set")
 
 _LIBRARIES = ("scikit-learn", "numpy")
+_GATE = "region_novelty"
 _ATTRIBUTES = (
     "micrograph_id",
     "kind",
@@ -69,6 +71,7 @@ def classifier_record(
     *,
     confusion: "np.ndarray",
     score: Score,
+    gate: Recipe | None,
     fingerprint: str,
     code_version: str,
     notes: str,
@@ -85,6 +88,8 @@ def classifier_record(
         Held-out regions; it travels with the model, because rates are corrected by it.
     score : Score
         Balanced accuracy on them.
+    gate : Recipe or None
+        From `novelty_gate`.
     fingerprint, code_version, notes
         As in the record.
     """
@@ -103,6 +108,7 @@ def classifier_record(
         modalities=("hrtem",),
         materials=tuple(sorted(rows["material"].dropna().unique())),
         classes=FAULT_CLASSES,
+        gate=gate,
         training_fingerprint=fingerprint,
         is_simulated_training=bool(rows["is_simulated"].all()),
         code_version=code_version,
@@ -126,15 +132,40 @@ def rules_of(record: ModelRecord) -> "RegionParams":
     return RegionParams.model_validate(record.normalisation.params["regions"])
 
 
-def classify(model: "StoredModel", estimator: Any, regions: "Iterable[Region]") -> "np.ndarray":
-    """Return the probability of every class for each region; only one region need be in memory at a time."""
+def novelty_gate(features: "np.ndarray", classes: "np.ndarray", split: "RegionSplit") -> Recipe | None:
+    """Return what tells regions unlike the training; None if too few regions calibrate it."""
+    from nanodefect_assets.science.hrtem.novelty import fit_novelty, least_calibration
+    from nanodefect_assets.science.population.rate_params import RateParams
+
+    if split.calibration.sum() < least_calibration(RateParams().novel_p):
+        return None
+    return Recipe(name=_GATE, params=fit_novelty(features, classes, split).to_params())
+
+
+def likeness(record: ModelRecord, features: "np.ndarray") -> "np.ndarray | None":
+    """Return the share of regions like the training that lie at least as far out as each; None if it is not known."""
+    from nanodefect_assets.science.hrtem.novelty import NoveltyReference, p_like_training
+
+    if record.gate is None or record.gate.name != _GATE:
+        return None
+    return p_like_training(features, NoveltyReference.from_params(record.gate.params))
+
+
+def features_for(record: ModelRecord, regions: "Iterable[Region]") -> "np.ndarray":
+    """Return the features that a stored classifier sees; only one region need be in memory at a time."""
     from nanodefect_assets.science.hrtem.fault_features import region_features
-    from nanodefect_assets.science.hrtem.fault_forest import class_probabilities
     from nanodefect_assets.science.hrtem.fault_params import FeatureParams
 
-    params = FeatureParams.model_validate(model.record.normalisation.params["features"])
-    features = model.record.architecture.params["features"]
-    return class_probabilities(estimator, region_features(regions, features, params))  # pyright: ignore[reportArgumentType]
+    params = FeatureParams.model_validate(record.normalisation.params["features"])
+    features = record.architecture.params["features"]
+    return region_features(regions, features, params)  # pyright: ignore[reportArgumentType]
+
+
+def classify(model: "StoredModel", estimator: Any, regions: "Iterable[Region]") -> "np.ndarray":
+    """Return the probability of every class for each region; only one region need be in memory at a time."""
+    from nanodefect_assets.science.hrtem.fault_forest import class_probabilities
+
+    return class_probabilities(estimator, features_for(model.record, regions))
 
 
 def classifier_in_use(home: "Home") -> "StoredModel":

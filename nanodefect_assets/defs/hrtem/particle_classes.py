@@ -6,7 +6,7 @@ import dagster as dg
 
 from nanodefect_assets.defs.checks import declare_check, items_check, items_result
 from nanodefect_assets.defs.conditions import when_inputs_or_models_pass
-from nanodefect_assets.defs.hrtem.faults import FAULT_CLASSIFIER, classifier_in_use, classify, rules_of
+from nanodefect_assets.defs.hrtem.faults import FAULT_CLASSIFIER, classifier_in_use, features_for, likeness, rules_of
 from nanodefect_assets.defs.making import in_order, making, report, upstream
 from nanodefect_assets.defs.partitions import sample
 from nanodefect_assets.defs.progress import log_steps
@@ -14,6 +14,7 @@ from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.progress import Progress
+from nanodefect_assets.science.population.rate_params import RateParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ _CLASSIFIER = AssetName(group="hrtem", noun="fault_classifier")
     deps=[["hrtem", "segmentation"], ["samples", "micrographs"], ["hrtem", "fault_classifier"]],
     partitions_def=sample,
     group_name="hrtem",
-    code_version="1",
+    code_version="2",
     kinds={"sklearn", "parquet"},
     automation_condition=when_inputs_or_models_pass(["hrtem", "fault_classifier"]),
     check_specs=[
@@ -37,7 +38,8 @@ _CLASSIFIER = AssetName(group="hrtem", noun="fault_classifier")
         declare_check(
             ("hrtem", "particle_classes"),
             "like_the_training",
-            "Every classified micrograph has the pixel size and dose of those that the classifier was trained on.",
+            "Micrographs have the pixel size and dose of those that the classifier was trained on, and few regions are "
+            "novel to it.",
         ),
     ],
 )
@@ -48,7 +50,9 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
     """
     from nanodefect_assets.domain.micrograph import LabelledMicrograph
     from nanodefect_assets.domain.schemas import MICROGRAPHS, PARTICLE_CLASSES
+    from nanodefect_assets.science.hrtem.fault_forest import class_probabilities
     from nanodefect_assets.science.hrtem.regions import find_regions
+    from nanodefect_assets.science.population.confusion_correction import novel_fraction
     from nanodefect_assets.stores.generations import current_generation
     from nanodefect_assets.stores.micrographs import read_micrograph
 
@@ -63,14 +67,15 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
     with making(context, home, inputs=inputs) as out, compute.executor() as executor:
         out.add_rows(PARTICLE_CLASSES, [])
 
-        def look(item: str) -> "tuple[list[Region], np.ndarray]":
+        def look(item: str) -> "tuple[list[Region], np.ndarray, np.ndarray | None]":
             labelled = LabelledMicrograph(micrograph=read_micrograph(images, item), labels=labels.read(item))
             regions = list(find_regions(labelled, rules))
-            return regions, classify(model, estimator, regions)
+            features = features_for(model.record, regions)
+            return regions, class_probabilities(estimator, features), likeness(model.record, features)
 
         for n, (item, seen) in enumerate(in_order(executor, look, chosen, ahead=2 * compute.n_threads)):
             with out.item(item):
-                regions, probabilities = seen.result()
+                regions, probabilities, likely = seen.result()
                 dose = rows["dose_e_per_nm2"].get(item)
                 unlike = model.record.unlike_training(
                     modality="hrtem",
@@ -83,10 +88,12 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
                     "model_version": model.version,
                     "unlike_training": "; ".join(unlike) or None,
                 }
-                out.add_rows(PARTICLE_CLASSES, _rows(regions, probabilities, about))
+                out.add_rows(PARTICLE_CLASSES, _rows(regions, probabilities, likely, about))
             on_step(Progress(task="classifying", done=n + 1, total=len(chosen), detail=item))
     made = upstream(context, home, "hrtem", "particle_classes").rows(PARTICLE_CLASSES)
     odd = sorted(made["micrograph_id"][made["unlike_training"].notna()].unique())
+    limits = RateParams()
+    novel = novel_fraction(made["p_like_training"].to_numpy(dtype=float), limits)
     return report(
         out,
         metadata={
@@ -98,15 +105,21 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
             items_result(out),
             dg.AssetCheckResult(
                 check_name="like_the_training",
-                passed=not odd,
+                passed=not odd and (novel is None or novel <= limits.max_novel_fraction),
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"n_unlike": len(odd), "unlike": dg.MetadataValue.json(odd[:50])},
+                metadata={
+                    "n_unlike": len(odd),
+                    "unlike": dg.MetadataValue.json(odd[:50]),
+                    **({} if novel is None else {"novel_fraction": novel}),
+                },
             ),
         ],
     )
 
 
-def _rows(regions: "list[Region]", probabilities: "np.ndarray", about: dict[str, Any]) -> list[dict[str, Any]]:
+def _rows(
+    regions: "list[Region]", probabilities: "np.ndarray", likely: "np.ndarray | None", about: dict[str, Any]
+) -> list[dict[str, Any]]:
     from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES
 
     return [
@@ -119,7 +132,10 @@ def _rows(regions: "list[Region]", probabilities: "np.ndarray", about: dict[str,
             "touches_edge": region.touches_edge,
             "class_name": FAULT_CLASSES[int(row.argmax())],
             **dict(zip(P_COLUMNS, row.tolist(), strict=True)),
+            "p_like_training": p_like,
             **about,
         }
-        for region, row in zip(regions, probabilities, strict=True)
+        for region, row, p_like in zip(
+            regions, probabilities, [None] * len(regions) if likely is None else likely.tolist(), strict=True
+        )
     ]

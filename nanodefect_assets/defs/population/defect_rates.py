@@ -36,7 +36,7 @@ class DefectRateConfig(RateParams, dg.Config):
     deps=[dg.AssetDep(["hrtem", "particle_classes"], partition_mapping=batch_of_sample)],
     partitions_def=synthesis_batch,
     group_name="population",
-    code_version="2",
+    code_version="3",
     kinds={"pandas", "parquet"},
     automation_condition=when_inputs_settle,
     check_specs=[
@@ -95,10 +95,13 @@ def _aliquot_rows(
     home: HomeResource, place: Place, particles: "pd.DataFrame", config: DefectRateConfig
 ) -> list[dict[str, Any]]:
     """Return the rates of an aliquot, of measured and of simulated micrographs apart."""
+    from nanodefect_assets.science.population.confusion_correction import novel_fraction
+
     rows: list[dict[str, Any]] = []
     whole = particles[particles["kind"] == "particle"]
     for is_simulated, every in whole.groupby("is_simulated"):
         counted = every[~every["touches_edge"] & every["unlike_training"].isna()]
+        novel = novel_fraction(counted["p_like_training"].to_numpy(dtype=float), config)
         about = {
             "synthesis_batch": place.batch,
             "aliquot_time": place.aliquot,
@@ -106,12 +109,15 @@ def _aliquot_rows(
             "n_left_out": len(every) - len(counted),
             "n_micrographs": int(counted["micrograph_id"].nunique()),
             "n_particles": len(counted),
+            "novel_fraction": novel,
         }
-        rows += [about | {"rate": rate} | _rate(home, rate, counted, config) for rate in _RATES]
+        rows += [about | {"rate": rate} | _rate(home, rate, counted, novel, config) for rate in _RATES]
     return rows
 
 
-def _rate(home: HomeResource, rate: str, counted: "pd.DataFrame", config: DefectRateConfig) -> dict[str, Any]:
+def _rate(
+    home: HomeResource, rate: str, counted: "pd.DataFrame", novel: float | None, config: DefectRateConfig
+) -> dict[str, Any]:
     """Return the numbers of one rate, or why there are none."""
     from nanodefect_assets.science.population.confusion_correction import corrected_rate
 
@@ -121,6 +127,7 @@ def _rate(home: HomeResource, rate: str, counted: "pd.DataFrame", config: Defect
         version, record = _classifier(home, counted)
         known = {"model_version": version, "calibration_set": record.training_fingerprint}
         nothing |= known
+        _check_novelty(novel, config)
         part, among = _RATES[rate]
         found = corrected_rate(_counts(counted), _confusion(record), part, among, config)
     except Refusal as refusal:
@@ -135,6 +142,18 @@ def _rate(home: HomeResource, rate: str, counted: "pd.DataFrame", config: Defect
         "p_alike": found.p_alike,
         "refused": None,
     }
+
+
+def _check_novelty(novel: float | None, config: DefectRateConfig) -> None:
+    if novel is not None and novel > config.max_novel_fraction:
+        raise Refusal(
+            "novel_regions",
+            expected=f"at most {config.max_novel_fraction:.0%} of regions unlike the training of the classifier "
+            f"({config.novel_p:.0%} by chance)",
+            got=f"{novel:.0%}",
+            advice="Train on regions of this microscope and material that experts have classed "
+            "(hrtem/region_training_set), or simulate its contrast.",
+        )
 
 
 def _classifier(home: HomeResource, counted: "pd.DataFrame") -> "tuple[str, ModelRecord]":

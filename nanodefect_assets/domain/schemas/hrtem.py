@@ -169,6 +169,11 @@ PARTICLE_CLASSES = Table(
         text("model_name", "Classifier."),
         text("model_version", "Its version in the registry, or shipped."),
         text("unlike_training", "What sets the micrograph apart from the training; missing for nothing.", null=True),
+        number(
+            "p_like_training",
+            "Share of regions like the training that lie at least as far out in features; novel up to 0.05.",
+            null=True,
+        ),
     ),
     key=("region_id",),
 )

@@ -125,6 +125,11 @@ DEFECT_RATES = Table(
         number("corrected_low", "Lower end of its 95 % interval; holds the uncertainty of the confusion.", null=True),
         number("corrected_high", "Upper end.", null=True),
         number("p_alike", "Probability that data like the calibration set fit its confusion no better.", null=True),
+        number(
+            "novel_fraction",
+            "Share of the particles whose features are novel to the classifier; 0.05 by chance.",
+            null=True,
+        ),
         text("model_version", "Version of the classifier.", null=True),
         text("calibration_set", "Training set whose held-out regions gave the confusion: its SHA-256.", null=True),
         text("refused", "Why there is no rate; missing where there is one.", null=True),

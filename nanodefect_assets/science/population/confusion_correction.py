@@ -153,6 +153,20 @@ def corrected_rate(
     )
 
 
+def novel_fraction(p_like_training: Float[np.ndarray, " particle"], params: RateParams) -> float | None:
+    """Return the share of particles that are novel to a classifier; None if it knows of none.
+
+    Parameters
+    ----------
+    p_like_training : ndarray of shape (particle,)
+        Share of regions like the training that lie at least as far out; not a number where that is not known.
+    params : RateParams
+        Up to which share a particle is novel.
+    """
+    known = p_like_training[~np.isnan(p_like_training)]
+    return float((known <= params.novel_p).mean()) if known.size else None
+
+
 def _rate(
     counts: _Counts,
     shares: Float[np.ndarray, " true"],

@@ -15,3 +15,12 @@ class RateParams(BaseModel):
     min_p_alike: float = Field(
         default=0.001, ge=0, lt=1, description="Refused where counts that fit the confusion this badly are rarer."
     )
+    novel_p: float = Field(
+        default=0.05,
+        gt=0,
+        lt=1,
+        description="A region is novel if this share of regions like the training, or less, lies as far out.",
+    )
+    max_novel_fraction: float = Field(
+        default=0.2, ge=0, le=1, description="Share of novel regions above which the calibration set is not believed."
+    )

@@ -45,12 +45,15 @@ class LabelledRegion:
 def draw_region_field(params: RegionFieldParams, number: int) -> HrtemFieldParams:
     """Return what field `number` holds and how it is seen; it does not depend on the other fields."""
     field = draw_field(params, number)
+    low, high = params.thermal_rms_angstrom
+    rng = generator_for(params.field_seed, "region_field", str(number))
     return field.model_copy(
         update={
             "multiply_twinned_fraction": 0.0,
             "faulted_fraction": params.faulted_fraction,
             "edge_on_fraction": params.edge_on_fraction,
             "overlapping_fraction": params.overlap_fraction,
+            "thermal_rms_angstrom": round(rng.uniform(low, high), 4),
             "zincblende_fraction": params.zincblende_fraction if field.material == "CdSe" else 0.0,
         }
     )
