@@ -61,7 +61,7 @@ def test_units_of_features_and_a_constant_one_do_not_matter(rng):
 
     plain = p_like_training(seen, fit_novelty(features, classes, sides(600, 400)))
     scaled = p_like_training(seen * scales, fit_novelty(features * scales, classes, sides(600, 400)))
-    other = p_like_training(seen + [0, 0, 0, 0, 0, 0, 9], fit_novelty(features, classes, sides(600, 400)))
+    other = p_like_training(seen + 9 * np.eye(N_FEATURES + 1)[-1], fit_novelty(features, classes, sides(600, 400)))
 
     assert scaled == pytest.approx(plain, abs=0.011)  # rounding of what is stored moves a rank or two
     assert (other == plain).all()
