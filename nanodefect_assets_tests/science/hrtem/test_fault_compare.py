@@ -37,6 +37,27 @@ def test_unknown_conditions_are_left_out_and_one_value_has_no_spans(rng):
         assert score_by_condition(nothing, answers(classes, True), classes) == []
 
 
+def test_confusions_by_hand_are_true_by_found_for_each_micrograph():
+    classes, found = np.array([0, 0, 1]), np.array([1, 0, 1])
+
+    confusions = confusions_by_micrograph(np.eye(N_CLASSES)[found], classes, np.array(["b", "a", "b"]))
+
+    assert confusions.shape == (2, N_CLASSES, N_CLASSES)
+    assert np.argwhere(confusions).tolist() == [[0, 0, 0], [1, 0, 1], [1, 1, 1]]
+
+
+def test_intervals_are_clustered_by_micrograph(rng):
+    classes, micrographs = rng.integers(N_CLASSES, size=900), np.arange(900) % 30
+    scattered, clustered = rng.random(900) < 0.8, micrographs % 5 > 0
+
+    def width(is_right):
+        confusions = confusions_by_micrograph(answers(classes, is_right), classes, micrographs)
+        low, high = score_balanced(confusions, rng=rng).interval
+        return high - low
+
+    assert width(clustered) > 3 * width(scattered)
+
+
 def test_the_surely_better_of_two_has_a_difference_above_zero(rng):
     classes, micrographs = rng.integers(N_CLASSES, size=600), rng.integers(30, size=600)
     good, bad = (

@@ -9,6 +9,7 @@ from nanodefect_assets.domain.micrograph import LabelledMicrograph, Micrograph
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.hrtem.fault_features import (
     FIVE_FEATURES,
+    SHAPE_FEATURES,
     feature_names,
     features_of,
     five_features,
@@ -102,6 +103,22 @@ def background_of(counts, *, rng, pixel_size_nm=0.04):
         LabelledMicrograph(micrograph=micrograph, labels=np.zeros(counts.shape, dtype=np.int32)), 1, 2.0, rng=rng
     )
     return region
+
+
+def test_shape_features_of_an_ellipse_by_hand(rng):
+    rows, cols = np.indices((121, 121)) - 60
+    ellipse = (rows / 60) ** 2 + (cols / 30) ** 2 <= 1
+    disc = replace(background_of(rng.poisson(50, (200, 200)).astype(np.float32), rng=rng), contact_fraction=0.25)
+    region = replace(disc, counts=rng.poisson(50, (121, 121)).astype(np.float32), mask=ellipse, touches_edge=True)
+
+    found = dict(zip(feature_names("rich"), features_of(region, "rich", PARAMS), strict=True))
+
+    assert found["diameter_nm"] == pytest.approx(2 * np.sqrt(60 * 30) * 0.04, rel=0.01)
+    assert found["elongation"] == pytest.approx(2, rel=0.01)
+    assert found["solidity_box"] == pytest.approx(1, rel=0.01)
+    assert [found[name] for name in SHAPE_FEATURES[3:]] == [0.25, 1.0]
+    two = replace(region, mask=ellipse & (np.abs(rows) > 20))
+    assert features_of(two, "rich", PARAMS)[len(FIVE_FEATURES) + 1] < 0.8
 
 
 def test_peaks_of_a_lattice_are_found_where_they_are(rng):

@@ -47,6 +47,37 @@ def test_the_same_number_makes_the_same_regions():
     assert all((a.region.counts == b.region.counts).all() for a, b in zip(first, second, strict=True))
 
 
+def test_regions_that_experts_would_pass_over_are_left_out():
+    every, made = regions_of(7)
+    field = draw_region_field(ONE_SETTING, 7)
+
+    def kept(unsure_tilt_deg):
+        unsure = ONE_SETTING.model_copy(update={"unsure_tilt_deg": unsure_tilt_deg})
+        return [one.misorientation_deg for one in label_regions(made, field, unsure, RegionParams())]
+
+    tilts_deg = sorted(one.misorientation_deg for one in every)
+    assert tilts_deg == pytest.approx([1.23, 11.68], abs=0.01)
+    assert kept(8.6) == [one.misorientation_deg for one in every]
+    assert kept(8.7) == tilts_deg[:1]
+
+
+def test_fields_are_drawn_from_the_whole_of_their_spans_and_one_setting_never_varies():
+    wide = RegionFieldParams()
+    fields = [draw_region_field(wide, number) for number in range(200)]
+
+    for name, span in (
+        ("thermal_rms_angstrom", wide.thermal_rms_angstrom),
+        ("carbon_thickness_nm", wide.carbon_thickness_nm),
+        ("mtf_at_nyquist", wide.mtf_at_nyquist),
+        ("dose_e_per_nm2", wide.dose_e_per_nm2),
+    ):
+        drawn = [getattr(field, name) for field in fields]
+        assert span[0] <= min(drawn) < span[0] + 0.1 * np.ptp(span)
+        assert span[1] - 0.1 * np.ptp(span) < max(drawn) <= span[1]
+    assert {field.zincblende_fraction for field in fields if field.material != "CdSe"} == {0.0}
+    assert {draw_region_field(ONE_SETTING, number).thermal_rms_angstrom for number in range(5)} == {0.08}
+
+
 @pytest.fixture(scope="module")
 def simulated():
     """Features, classes and field of about 150 regions, all seen at one setting."""
