@@ -242,7 +242,7 @@ class _Trainer:
             scores=scores,
             probabilities=probabilities,
             confusions=confusions_by_micrograph(probabilities, data.classes[test], micrographs),
-            gate=novelty_gate(seen, data.classes, data.split),
+            gate=novelty_gate(seen, data.split),
         )
 
     def _log(

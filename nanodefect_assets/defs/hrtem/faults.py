@@ -132,14 +132,14 @@ def rules_of(record: ModelRecord) -> "RegionParams":
     return RegionParams.model_validate(record.normalisation.params["regions"])
 
 
-def novelty_gate(features: "np.ndarray", classes: "np.ndarray", split: "RegionSplit") -> Recipe | None:
+def novelty_gate(features: "np.ndarray", split: "RegionSplit") -> Recipe | None:
     """Return what tells regions unlike the training; None if too few regions calibrate it."""
     from nanodefect_assets.science.hrtem.novelty import fit_novelty, least_calibration
     from nanodefect_assets.science.population.rate_params import RateParams
 
     if split.calibration.sum() < least_calibration(RateParams().novel_p):
         return None
-    return Recipe(name=_GATE, params=fit_novelty(features, classes, split).to_params())
+    return Recipe(name=_GATE, params=fit_novelty(features, split).to_params())
 
 
 def likeness(record: ModelRecord, features: "np.ndarray") -> "np.ndarray | None":

@@ -4,16 +4,19 @@ from collections.abc import Mapping
 from math import ceil
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
-from sklearn.covariance import LedoitWolf
+from scipy.spatial import cKDTree
 
 from nanodefect_assets.science.hrtem.fault_forest import RegionSplit
 
 _Features = Float[np.ndarray, "region feature"]
 
-_DIGITS = 6
-"""Of stored numbers: a card that travels with a model need not hold more."""
+_MOST_REMEMBERED = 1000
+"""Training regions that travel with a model: 200 kilobytes."""
+
+_DECIMALS = 3
+"""Of standardised features: what is stored must not be much larger than the forest."""
 
 
 class NoveltyReference(BaseModel):
@@ -21,19 +24,20 @@ class NoveltyReference(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    means: tuple[tuple[float, ...], ...] = Field(min_length=1, description="Mean features of each class.")
-    axes: tuple[tuple[float, ...], ...] = Field(
-        description="Matrix that takes features apart from a mean to coordinates of unit scatter."
+    centre: tuple[float, ...] = Field(min_length=1, description="Mean of each feature over the training regions.")
+    spread: tuple[float, ...] = Field(description="Its standard deviation; 0 for one that never varies.")
+    vectors: tuple[tuple[float, ...], ...] = Field(
+        min_length=1, description="Training regions, each feature less its centre in units of its spread."
     )
     distances: tuple[float, ...] = Field(
-        min_length=1, description="Of regions that neither mean nor matrix saw, the nearest first."
+        min_length=1, description="From calibration regions to the nearest of the vectors, the least first."
     )
 
     @model_validator(mode="after")
     def _check_shapes(self) -> "NoveltyReference":
-        n_features = len(self.axes)
-        if any(len(row) != n_features for row in (*self.means, *self.axes)):
-            raise ValueError(f"Expected means and axes of {n_features} features. Got other lengths.")
+        n_features = len(self.centre)
+        if any(len(row) != n_features for row in (self.spread, *self.vectors)):
+            raise ValueError(f"Expected spread and vectors of {n_features} features. Got other lengths.")
         return self
 
     def to_params(self) -> dict[str, JsonValue]:
@@ -51,41 +55,33 @@ def least_calibration(false_alarm: float) -> int:
     return ceil(1 / false_alarm - 1 - 1e-9)
 
 
-def fit_novelty(features: _Features, classes: Int[np.ndarray, " region"], split: RegionSplit) -> NoveltyReference:
+def fit_novelty(features: _Features, split: RegionSplit) -> NoveltyReference:
     """Return where the training regions lie, and how far from them regions of other micrographs lie.
 
     Parameters
     ----------
     features : ndarray of shape (region, feature)
         Features of every region.
-    classes : ndarray of shape (region,)
-        Class of every region.
     split : RegionSplit
-        The training side gives means and scatter, the calibration side distances.
+        The training side gives the vectors, the calibration side their distances.
 
     Notes
     -----
-    A region is as far out as its Mahalanobis distance to the nearest class; all classes share one scatter [1]_, shrunk
-    towards that of independent features [2]_. A feature that never varies in training tells nothing and is left aside.
-
-    References
-    ----------
-    .. [1] K. Lee, K. Lee, H. Lee, J. Shin, Adv. Neural Inf. Process. Syst. 31, 7167 (2018), arXiv:1807.03888, eq. 2.
-    .. [2] O. Ledoit, M. Wolf, J. Multivar. Anal. 88, 365 (2004), doi:10.1016/S0047-259X(03)00096-4.
+    A region is as far out as its Euclidean distance to the nearest training region, every feature in its standard
+    deviations. Of simulated regions that were blurred or of which the scale was misstated, that told more than
+    Mahalanobis distances to the classes. A feature that never varies in training tells nothing and is left aside.
     """
-    seen, said = features[split.train], classes[split.train]
-    known, which = np.unique(said, return_inverse=True)
-    means = np.stack([seen[said == one].mean(axis=0) for one in known])
-    spread = seen.std(axis=0)
-    is_varying = spread > 1e-9 * (1 + np.abs(seen).max(axis=0))
-    scales = np.divide(1, spread, out=np.zeros_like(spread), where=is_varying)
-    scatter = LedoitWolf(assume_centered=True).fit((seen - means[which]) * scales)
-    axes = scales[:, None] * np.linalg.cholesky(scatter.precision_)
-    means, axes = _rounded(means), _rounded(axes)
+    seen = features[split.train]
+    centre, spread = seen.mean(axis=0), seen.std(axis=0)
+    spread = np.where(spread > 1e-9 * (1 + np.abs(seen).max(axis=0)), spread, 0.0)
+    step = ceil(len(seen) / _MOST_REMEMBERED)
+    vectors = np.round(_standardised(seen[::step], centre, spread), _DECIMALS)
+    distances = _nearest(_standardised(features[split.calibration], centre, spread), vectors)
     return NoveltyReference(
-        means=_tuples(means),
-        axes=_tuples(axes),
-        distances=tuple(np.sort(_rounded(_distances(features[split.calibration], means, axes))).tolist()),
+        centre=tuple(centre.tolist()),
+        spread=tuple(spread.tolist()),
+        vectors=tuple(tuple(row) for row in vectors.tolist()),
+        distances=tuple(np.sort(distances).tolist()),
     )
 
 
@@ -110,22 +106,16 @@ def p_like_training(features: _Features, reference: NoveltyReference) -> Float[n
        doi:10.1007/b106715.
     """
     known = np.array(reference.distances)
-    distances = _distances(features, np.array(reference.means), np.array(reference.axes))
-    n_farther = known.size - np.searchsorted(known, distances, side="left")
+    seen = _standardised(features, np.array(reference.centre), np.array(reference.spread))
+    n_farther = known.size - np.searchsorted(known, _nearest(seen, np.array(reference.vectors)), side="left")
     return (1 + n_farther) / (1 + known.size)
 
 
-def _distances(
-    features: _Features, means: Float[np.ndarray, "class feature"], axes: Float[np.ndarray, "feature axis"]
-) -> Float[np.ndarray, " region"]:
-    apart = features @ axes - (means @ axes)[:, None]
-    return np.sqrt(np.square(apart).sum(axis=-1).min(axis=0))
+def _standardised(
+    features: _Features, centre: Float[np.ndarray, " feature"], spread: Float[np.ndarray, " feature"]
+) -> _Features:
+    return np.divide(features - centre, spread, out=np.zeros(features.shape), where=spread > 0)
 
 
-def _rounded(values: np.ndarray) -> np.ndarray:
-    """Return numbers as they are stored, so that distances are the same before and after."""
-    return np.array([float(f"{value:.{_DIGITS}g}") for value in values.ravel()]).reshape(values.shape)
-
-
-def _tuples(rows: np.ndarray) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(row) for row in rows.tolist())
+def _nearest(seen: _Features, vectors: _Features) -> Float[np.ndarray, " region"]:
+    return cKDTree(vectors).query(seen)[0] if len(seen) else np.empty(0)
