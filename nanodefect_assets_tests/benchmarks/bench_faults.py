@@ -6,11 +6,13 @@ Accuracy is of simulated micrographs, held out whole; it stands here because it 
 import time
 import tracemalloc
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
-from nanodefect_assets.defs.hrtem.faults import classify
+from nanodefect_assets.defs.hrtem.faults import classify, features_for, likeness
 from nanodefect_assets.domain.randomness import generator_for
 from nanodefect_assets.science.hrtem.fault_compare import score_by_condition
 from nanodefect_assets.science.hrtem.fault_features import features_of, region_features
@@ -48,7 +50,7 @@ def described(params, number):
             {name: features_of(one.region, name, FeatureParams()) for name in SETS},
             FAULT_CLASSES.index(one.class_name),
             number,
-            (field.dose_e_per_nm2, field.pixel_size_nm),
+            (field.dose_e_per_nm2, field.pixel_size_nm, field.carbon_thickness_nm),
         )
         for one, field in labelled(params, number)
     ]
@@ -151,11 +153,46 @@ def test_accuracy_and_calibration_against_dose_and_pixel_size(capsys):
             probabilities = held_out(features[name], classes, fields, name)
             whole = score_probabilities(probabilities, classes)
             print(f"{name}: {whole.balanced_accuracy:.3f}, calibration error {whole.calibration_error:.3f}")
-            for label, values in zip(("e/nm2", "nm/px"), conditions.T, strict=True):
+            for label, values in zip(("e/nm2", "nm/px", "nm carbon"), conditions.T, strict=True):
                 for one in score_by_condition(values, probabilities, classes):
                     span, n = f"{one.low:.3g} to {one.high:.3g} {label}", one.n_regions
                     print(f"   {span:28s} {n:4d} {one.balanced_accuracy:.3f} {one.calibration_error:.3f}")
     assert whole.balanced_accuracy > 0.8
+
+
+def test_regions_unlike_the_training_are_novel_and_others_seldom(capsys):
+    record = shipped_model("fault_classifier").record
+    regions = [one.region for number in range(20) for one, _ in labelled(RegionFieldParams(), number)]
+    noise = generator_for(4, "noise")
+
+    def coarse_noise(region):
+        texture = gaussian_filter(noise.normal(size=region.counts.shape), 2)
+        return replace(region, counts=100 + 8 * texture / texture.std(), support_counts=100.0)
+
+    def stretched(region, factor):
+        counts = np.maximum(region.support_counts + factor * (region.counts - region.support_counts), 0)
+        return replace(region, counts=counts)
+
+    changes = {
+        "as they are": lambda region: region,
+        "blurred by 1.5 px": lambda region: replace(region, counts=gaussian_filter(region.counts, 1.5)),
+        "contrast times 3": lambda region: stretched(region, 3),
+        "contrast over 3": lambda region: stretched(region, 1 / 3),
+        "scale times 1.4": lambda region: replace(region, pixel_size_nm=1.4 * region.pixel_size_nm),
+        "scale over 1.4": lambda region: replace(region, pixel_size_nm=region.pixel_size_nm / 1.4),
+        "coarse noise": coarse_noise,
+    }
+    shares = {
+        name: float((likeness(record, features_for(record, map(change, regions))) <= RateParams().novel_p).mean())
+        for name, change in changes.items()
+    }
+
+    with capsys.disabled():
+        print(
+            f"\nnovel of {len(regions)} regions: " + ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
+        )
+    assert shares["as they are"] < 0.12
+    assert min(shares[name] for name in ("blurred by 1.5 px", "contrast times 3", "coarse noise")) > 0.7
 
 
 def test_wrong_labels_are_found_among_the_first_reviewed(one_setting, capsys):

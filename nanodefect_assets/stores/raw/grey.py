@@ -6,6 +6,7 @@ from nanodefect_assets.domain.refusal import Refusal
 
 _DRAWN_SHARE = 0.3
 
+
 def grey(frame: np.ndarray, *, channels_first: bool = False) -> np.ndarray:
     """Return the one channel of a picture whose colours are equal.
 
