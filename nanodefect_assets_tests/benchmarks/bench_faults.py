@@ -162,7 +162,7 @@ def test_accuracy_and_calibration_against_dose_and_pixel_size(capsys):
 
 def test_regions_unlike_the_training_are_novel_and_others_seldom(capsys):
     record = shipped_model("fault_classifier").record
-    regions = [one.region for number in range(20) for one, _ in labelled(RegionFieldParams(), number)]
+    regions = [one.region for number in range(60) for one, _ in labelled(RegionFieldParams(), number)]
     noise = generator_for(4, "noise")
 
     def coarse_noise(region):
