@@ -93,7 +93,8 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
     made = upstream(context, home, "hrtem", "particle_classes").rows(PARTICLE_CLASSES)
     odd = sorted(made["micrograph_id"][made["unlike_training"].notna()].unique())
     limits = RateParams()
-    novel = novel_fraction(made["p_like_training"].to_numpy(dtype=float), limits)
+    whole = made[(made["kind"] == "particle") & ~made["touches_edge"]]  # training knows no others
+    novel = novel_fraction(whole["p_like_training"].to_numpy(dtype=float), limits)
     return report(
         out,
         metadata={
