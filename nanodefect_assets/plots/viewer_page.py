@@ -41,6 +41,7 @@ let reach = 1;
 for (let i = 0; i < data.n; i++) {
   reach = Math.max(reach, Math.hypot(places[3 * i], places[3 * i + 1], places[3 * i + 2]));
 }
+reach += data.bond; // atoms have a size: the outermost would stand out of the frame
 
 function makeSprites(radius) {
   sprites = colouring.colours.map(colour => {

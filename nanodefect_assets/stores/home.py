@@ -107,6 +107,11 @@ class Home:
         places = (_place_of(pointer) for pointer in pointers)
         return sorted((place for place in places if place is not None), key=lambda place: place.parts)
 
+    def assets_at(self, place: Place) -> list[AssetName]:
+        """Return the assets that have a generation in force at a place, in order."""
+        pointers = sorted(self.artifacts.glob("/".join(("*", "*", *place.parts, POINTER))))
+        return [AssetName(group=pointer.parts[-5], noun=pointer.parts[-4]) for pointer in pointers]
+
     def pointers(self) -> Iterator[tuple[AssetName, Place, Path]]:
         """Yield asset, place and folder of every generation in force."""
         for pointer in sorted(self.artifacts.glob(f"*/*/*/*/{POINTER}")):

@@ -209,12 +209,12 @@ ORDERED_ATOMS = View(
     name="ordered_atoms",
     meaning="One atom with its position, the crystal around it, its grain and its defect.",
     columns=(
-        *declared(schemas.ATOMS, "sample", *schemas.ATOMS.names),
+        *declared(schemas.ATOMS, "synthesis_batch", "sample", *schemas.ATOMS.names),
         *schemas.ATOM_ORDERS.columns[2:],
         *schemas.ATOM_GRAINS.columns[2:],
     ),
     sql=f"""
-SELECT atoms.sample, {", ".join(f"atoms.{name}" for name in schemas.ATOMS.names)},
+SELECT atoms.synthesis_batch, atoms.sample, {", ".join(f"atoms.{name}" for name in schemas.ATOMS.names)},
        {", ".join(f"orders.{name}" for name in schemas.ATOM_ORDERS.names[2:])},
        {", ".join(f"grained.{name}" for name in schemas.ATOM_GRAINS.names[2:])}
 FROM atoms

@@ -1,5 +1,7 @@
 """Coordinates dropped in a folder become labelled atoms, grains and a reading of the particle."""
 
+import re
+
 import pytest
 from ase import Atoms
 from ase.io import write
@@ -67,9 +69,23 @@ def test_a_planted_decahedron_and_a_faulted_wurtzite_are_read_as_what_they_are(h
     assert compound == {"kind": "faulted", "n_intrinsic_faults": 1, "bond_stretch": pytest.approx(0, abs=0.003)}
     (fault,) = rows(home, "SELECT value FROM evidence WHERE name = 'n_basal_i1'")
     assert fault["value"] == 1
+    _assert_page_of_atoms(home)
     halves = rows(home, "SELECT sublattice, count(*) AS n FROM ordered_atoms GROUP BY ALL ORDER BY ALL")
     assert [half["sublattice"] for half in halves] == ["anion", "cation", None]
     assert halves[0]["n"] == pytest.approx(halves[1]["n"], rel=0.1)
+
+
+def _assert_page_of_atoms(home):
+    """A batch without images says nothing of images, and where each particle can be turned."""
+    report = home.current_folder(AssetName(group="population", noun="batch_report"), Place(batch="deca-1"))
+    page = (report / "report.html").read_text()
+    grains = home.current_folder(AssetName(group="atoms", noun="grains"), Place(batch="deca-1", aliquot="end"))
+
+    assert "<td>hcp</td><td>wurtzite</td>" in page or "<td>faulted</td><td>wurtzite</td>" in page
+    assert str(grains.relative_to(home.root)) in page
+    assert "<dt>particles</dt>" not in page
+    checks = re.findall(r"<td>(hrtem/\w+)</td><td>[^<]*</td><td>([^<]*)</td>", page)
+    assert {outcome for _, outcome in checks} == {"not applicable: nothing to test"}
 
 
 GOLD = CrystalParams(symbol="Au", lattice_angstrom=4.078, diameter_angstrom=45.0)

@@ -109,6 +109,26 @@ def test_a_check_without_anything_to_test_does_not_say_passed(page):
     assert set(scored.values()) == {"not applicable: nothing to test"}
 
 
+def test_the_checks_of_the_intake_are_among_those_of_the_page(page):
+    found = {(row[0], row[2]): row[3] for row in cells(page, "Checks") if row[1] == "samples/intake"}
+
+    assert found[("whole batch", "all files accepted")] == "warning"
+    assert found[("whole batch", "earlier files kept")] == "passed"
+
+
+def test_every_check_of_a_sample_is_on_the_page_whatever_asset_it_is_of(page):
+    assets = {row[1] for row in cells(page, "Checks") if row[0] == "1 h"}
+
+    assert {"samples/annotations", "atoms/order", "hrtem/particle_classes", "tomography/reconstruction"} <= assets
+
+
+def test_nothing_is_said_to_pass_that_has_nothing_to_be_tested_on(page):
+    of_atoms = {row[3] for row in cells(page, "Checks") if row[1].startswith("atoms/")}
+    models = {row[3] for row in cells(page, "Checks") if row[2] == "like the training"}
+
+    assert of_atoms == models == {"not applicable: nothing to test"}
+
+
 def test_a_check_that_did_not_pass_says_why(page):
     said = {row[2]: row[4] for row in cells(page, "Checks") if row[3] == "warning"}
 

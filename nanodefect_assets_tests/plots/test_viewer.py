@@ -2,6 +2,7 @@ import base64
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,14 @@ import pytest
 from nanodefect_assets.domain.atom_order import ORDER_CLASSES, AtomOrder, BondLength
 from nanodefect_assets.domain.grain_map import GrainMap
 from nanodefect_assets.plots.viewer import build_viewer
+
+
+ON_THE_EDGE = """() => {
+  const view = document.getElementById("view"), pen = view.getContext("2d"), w = view.width, h = view.height;
+  const sides = [[0, 0, w, 1], [0, h - 1, w, 1], [0, 0, 1, h], [w - 1, 0, 1, h]];
+  return sides.some(side => pen.getImageData(...side).data.some(value => value));
+}"""
+"""Whether anything is drawn on the outermost pixels of the view: the particle would be cut off there."""
 
 
 def made_order(n_atoms, rng):
@@ -73,6 +82,26 @@ def test_the_page_needs_nothing_from_elsewhere_and_escapes_its_title(rng):
     assert "src=" not in page
     assert "&lt;/script&gt;&lt;b&gt;x" in page
     assert "</script><b>" not in page
+
+
+@pytest.mark.browser
+def test_the_outermost_atoms_are_whole_in_the_frame(rng, tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api", reason="the Python package playwright is not installed")
+    browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser_path is None:
+        pytest.skip("no browser on the PATH")
+    angle = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    ring = 4.0 * np.column_stack([np.cos(angle), np.sin(angle), np.zeros(16)])
+    (tmp_path / "view.html").write_text(build_viewer(replace(made_order(16, rng), positions_angstrom=ring)))
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=browser_path, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto((tmp_path / "view.html").as_uri())
+        page.wait_for_function("document.getElementById('view').dataset.drawn === '16'")
+        is_cut = page.evaluate(ON_THE_EDGE)
+        browser.close()
+
+    assert not is_cut
 
 
 @pytest.mark.browser

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from nanodefect_assets.defs.check_results import tested
 from nanodefect_assets.defs.checks import declare_check, items_check, items_result
 from nanodefect_assets.defs.conditions import when_inputs_pass
 from nanodefect_assets.defs.making import in_order, making, report, upstream
@@ -80,7 +81,10 @@ def particles(
                 check_name="sizes_plausible",
                 passed=not is_calibrated or 0.5 <= median_nm <= 1000.0,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"median_diameter_nm": median_nm if is_calibrated else "uncalibrated"},
+                metadata={
+                    "median_diameter_nm": median_nm if is_calibrated else "uncalibrated",
+                    **tested(int(is_calibrated)),
+                },
             ),
         ],
         preview=_preview(rows),

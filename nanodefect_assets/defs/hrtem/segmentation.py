@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from nanodefect_assets.defs.check_results import tested
 from nanodefect_assets.defs.checks import declare_check, items_check, items_result
 from nanodefect_assets.defs.conditions import when_inputs_or_models_pass
 from nanodefect_assets.defs.hrtem.finding import Found, ParticleFinder, SegmentationConfig, take_drawn
@@ -93,6 +94,7 @@ def segmentation(
     odd = [row["micrograph_id"] for row in rows if not row["n_particles"] or row["covered_fraction"] > _MOST_COVERED]
     covered = [row["covered_fraction"] for row in rows]
     unlike = {row["micrograph_id"]: row["unlike_training"] for row in rows if row.get("unlike_training")}
+    n_by_model = sum(row["segmenter_name"] == SEGMENTER for row in rows)
     return report(
         out,
         metadata={
@@ -114,7 +116,11 @@ def segmentation(
                 check_name="like_the_training",
                 passed=not unlike,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"n_unlike": len(unlike), "unlike": dg.MetadataValue.json(dict(islice(unlike.items(), 50)))},
+                metadata={
+                    "n_unlike": len(unlike),
+                    "unlike": dg.MetadataValue.json(dict(islice(unlike.items(), 50))),
+                    **tested(n_by_model),
+                },
             ),
         ],
         preview=_preview(home, context),

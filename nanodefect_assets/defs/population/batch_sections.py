@@ -11,6 +11,7 @@ from nanodefect_assets.defs.check_results import NOT_APPLICABLE, CheckResult, la
 from nanodefect_assets.defs.hrtem.networks import SEGMENTER
 from nanodefect_assets.defs.partitions import sample_key
 from nanodefect_assets.defs.population.rate_sections import faults_section, hands_section
+from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place, aliquot_label
 from nanodefect_assets.domain.manifest import Condition, Manifest
 from nanodefect_assets.domain.model_card import model_facts
@@ -33,6 +34,10 @@ from nanodefect_assets.stores.generations import StoredGeneration
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.registry import SHIPPED, model_version, shipped_model
 
+_VIEWS = "particle-*.html"
+"""Names of the pages that `atoms/grains` writes beside its tables."""
+
+_THIS = AssetName(group="population", noun="batch_report")
 _MOST_IMAGES = 8
 _MOST_REFUSED = 200
 _PICTURE_BYTES = 300_000
@@ -101,10 +106,10 @@ def _sample(place: Place, generations: Mapping[str, StoredGeneration]) -> PageSe
     facts = {}
     if images := generations.get("micrographs"):
         rows = images.rows(MICROGRAPHS)
-        facts["micrographs"] = f"{len(rows)} ({', '.join(sorted(set(rows['modality']))) or 'none'})"
+        facts["micrographs"] = f"{len(rows)} ({', '.join(sorted(set(rows['modality'])))})" if len(rows) else ""
         facts["pixel size"] = _range(rows["pixel_size_nm"], "nm/px")
         facts["dose"] = _range(rows["dose_e_per_nm2"], "e/nm2")
-    if particles := generations.get("particles"):
+    if (particles := generations.get("particles")) and particles.record.n_items:
         rows = particles.rows(PARTICLES)
         facts["particles"] = f"{len(rows)}, of them {int(rows['touches_edge'].sum())} at an edge"
     if scores := generations.get("mask_scores"):
@@ -184,6 +189,7 @@ def _atoms(made: Made) -> PageSection | None:
         (
             row.structure_id,
             str(row.kind),
+            str(row.crystal),
             str(row.pathway),
             str(row.n_atoms),
             str(row.n_twin_planes),
@@ -196,8 +202,17 @@ def _atoms(made: Made) -> PageSection | None:
     ]
     if not rows:
         return None
-    header = ("particle", "is", "pathway", "atoms", "twin planes", "stacking faults", "five-fold axes")
-    return PageSection(heading="Atoms", tables=(PageTable(header=header, rows=tuple(rows)),))
+    header = ("particle", "is", "crystal", "pathway", "atoms", "twin planes", "stacking faults", "five-fold axes")
+    table = PageTable(header=header, rows=tuple(rows))
+    return PageSection(heading="Atoms", paragraphs=_views(made), tables=(table,))
+
+
+def _views(made: Made) -> tuple[str, ...]:
+    """Say where the pages lie that show each particle in three dimensions: of their own, so that this one stays small."""
+    found = [generations["grains"].folder for _, generations in made.samples() if "grains" in generations]
+    folders = [str(folder.relative_to(made.home.root)) for folder in found if any(folder.glob(_VIEWS))]
+    said = "Each particle in three dimensions, to be turned, is a page in the home's folder"
+    return (f"{said} {', '.join(folders)}.",) if folders else ()
 
 
 def _segmenters(made: Made) -> list[PageSection]:
@@ -223,11 +238,10 @@ def _card(home: Home, version: str) -> dict[str, str]:
 
 def _checks(made: Made, instance: dg.DagsterInstance) -> PageSection:
     rows = []
-    for place, generations in made.generations.items():
+    for place in made.generations:
         partition = str(place.batch) if place.aliquot is None else str(sample_key(place))
-        assets = [[found.record.origin.asset.group, noun] for noun, found in generations.items()]
         where = "whole batch" if place.aliquot is None else aliquot_label(place.aliquot)
-        results = latest_results(instance, assets, [partition])
+        results = latest_results(instance, _assets_at(made.home, place), [partition])
         rows += [
             (where, result.asset, result.check.replace("_", " "), result.outcome, _said(result)) for result in results
         ]
@@ -235,6 +249,12 @@ def _checks(made: Made, instance: dg.DagsterInstance) -> PageSection:
     table = PageTable(header=("aliquot", "asset", "check", "outcome", "said"), rows=tuple(rows))
     said = _counted([row[3] for row in rows]) if rows else "No check has said anything yet."
     return PageSection(heading="Checks", paragraphs=(said,), tables=(table,) if rows else ())
+
+
+def _assets_at(home: Home, place: Place) -> list[list[str]]:
+    """Return every asset that was made at a place, but for this page: what its check says is not known yet."""
+    found = [asset for asset in home.assets_at(place) if asset != _THIS]
+    return [[asset.group, asset.noun] for asset in found]
 
 
 def _said(result: CheckResult) -> str:

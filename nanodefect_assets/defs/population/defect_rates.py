@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from nanodefect_assets.defs.check_results import tested
 from nanodefect_assets.defs.checks import declare_check
 from nanodefect_assets.defs.conditions import when_inputs_settle
 from nanodefect_assets.defs.making import making, report
@@ -85,7 +86,7 @@ def defect_rates(
                 check_name="every_aliquot_has_rates",
                 passed=not refused,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"refused": dg.MetadataValue.json(refused)},
+                metadata={"refused": dg.MetadataValue.json(refused), **tested(len(rows))},
             )
         ],
     )

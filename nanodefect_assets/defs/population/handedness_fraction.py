@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from nanodefect_assets.defs.check_results import tested
 from nanodefect_assets.defs.checks import declare_check
 from nanodefect_assets.defs.conditions import when_inputs_settle
 from nanodefect_assets.defs.making import making, report
@@ -72,7 +73,7 @@ def handedness_fraction(context: dg.AssetExecutionContext, home: HomeResource) -
                 check_name="intervals_are_known",
                 passed=not unknown,
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"unknown": dg.MetadataValue.json(unknown)},
+                metadata={"unknown": dg.MetadataValue.json(unknown), **tested(len(rows))},
             )
         ],
     )

@@ -178,7 +178,12 @@ PARTICLE_READINGS = Table(
             "angstrom",
         ),
         number("bond_spread_angstrom", "Standard deviation of the distances of neighbours.", "angstrom"),
-        number("bond_stretch", "This distance over that of bulk, less 1; missing for alloys.", null=True),
+        number(
+            "bond_stretch",
+            "This distance over that of bulk of the species that the file names, less 1; missing for alloys, unnamed "
+            "species and those of which no bulk is known, whatever the batch's material.",
+            null=True,
+        ),
     ),
     key=("structure_id",),
 )
