@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from nanodefect_assets.cli.check_doubts import doubts
 from nanodefect_assets.cli.check_maps import describe_maps
 from nanodefect_assets.cli.refused import describe_refused
 from nanodefect_assets.domain.manifest import Manifest
@@ -28,6 +29,8 @@ def check_folder(home: Home, folder: Path) -> None:
         click.echo(f"  {aliquot}")
         for file in (file for file in plan.files if file.aliquot == aliquot):
             click.echo(f"    {file.path}: {_describe(file)}")
+    for line in doubts(folder, spec, plan):
+        click.echo(f"  WARNING {line}")
     for line in describe_maps(folder, plan):
         click.echo(f"  {line}")
     for line in describe_refused(plan.refused, _if_declared(folder, plan)):

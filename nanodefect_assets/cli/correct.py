@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from nanodefect_assets.cli.ingest import say
+from nanodefect_assets.domain.correction import check_pixel_size
 from nanodefect_assets.domain.manifest_changes import calibration_jumps, pixel_sizes
 from nanodefect_assets.stores.home import Home
 
@@ -26,6 +27,7 @@ def correct(
     from nanodefect_assets.stores.corrections import add_correction, renamed_source, unfinished_renames
 
     if kind == "calibration" and target is not None and value is not None:
+        check_pixel_size(value)
         _say_what_changes(home, batch, target, value)
     entry = add_correction(
         home, batch, kind=kind, reason=reason, author=author, target=target, value=value, mask=mask, table=table
@@ -52,9 +54,5 @@ def _say_what_changes(home: Home, batch: str, target: str, value: str) -> None:
     sizes = sorted({size for size in found.values() if size is not None})
     if sizes:
         say(f"Pixel size of {target}: {', '.join(f'{size:g}' for size in sizes)} nm becomes {value} nm")
-    try:
-        new = dict.fromkeys(found, float(value))
-    except ValueError:  # refused when it is recorded
-        return
-    for jump in calibration_jumps(found, new):
+    for jump in calibration_jumps(found, dict.fromkeys(found, float(value))):
         say(f"WARNING {jump}. If that is not meant, correct it again.")

@@ -7,6 +7,7 @@ import click
 
 from nanodefect_assets.cli.query import print_rows
 from nanodefect_assets.cli.refused import describe_refused
+from nanodefect_assets.domain.condition_units import unit_doubts
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.warehouse import run_query
@@ -72,6 +73,8 @@ def _say_what_came(home: Home, batch: str, n_made: int) -> None:
         return
     made = f"{n_made} samples made" if n_made else "nothing new, so nothing was made again"
     say(f"{batch} {manifest.revision}: {len(manifest.files)} files accepted, {made}")
+    for doubt in unit_doubts(manifest.conditions):
+        say(f"  WARNING conditions, {doubt}")
     for jump in _jumps(home, manifest):
         say(f"  WARNING {jump}. If that is not meant, mend batch.yaml, or: nanodefect correct calibration")
     for line in describe_refused(manifest.refused):

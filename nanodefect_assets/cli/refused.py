@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from nanodefect_assets.domain.manifest import RefusedFile
+from nanodefect_assets.domain.refusal import said_of
 
 _MOST_NAMED = 30
 
@@ -19,7 +20,7 @@ def describe_refused(refused: Iterable[RefusedFile], hints: Mapping[str, str] | 
     """
     of_reason: dict[str, list[str]] = {}
     for file in refused:
-        said = f"expected {file.expected}, got {file.got}. {file.advice}".rstrip()
+        said = said_of(file.expected, file.got, file.advice)
         of_reason.setdefault(said, []).append(file.path)
     for said, paths in of_reason.items():
         if len(paths) == 1 and paths[0] not in (hints or {}):

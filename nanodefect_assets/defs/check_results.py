@@ -8,6 +8,8 @@ import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
 from dagster._core.storage.asset_check_execution_record import COMPLETED_ASSET_CHECK_EXECUTION_RECORD_STATUSES
 
+from nanodefect_assets.domain.refusal import shortened
+
 NOT_APPLICABLE = "not applicable: nothing to test"
 _N_TESTED = "n_tested"
 _LONGEST = 300
@@ -98,11 +100,12 @@ def words_of(found: dg.AssetCheckEvaluation) -> str:
 
 def _plain(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {item}" for name, item in value.items())
+        value = [f"{name}: {item}" for name, item in value.items()]
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
+        items = [str(item).strip().rstrip(".") for item in value]
+        return shortened((" / " if any(", " in item for item in items) else ", ").join(items), _LONGEST)
     text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return "" if text == "none" else " ".join(text.split())[:_LONGEST]
+    return "" if text == "none" else shortened(" ".join(text.split()), _LONGEST)
 
 
 def outcome_of(found: dg.AssetCheckEvaluation) -> str:

@@ -56,10 +56,10 @@ def ingest_batch(
     say: Callable[[str], None],
 ) -> Ingested:
     """Accept the batch in `folder`, make its samples and statistics, and publish the warehouse."""
-    from nanodefect_assets.stores.batch_yaml import read_batch_yaml
+    from nanodefect_assets.stores.intake import read_landed
 
     folder = folder.resolve()
-    spec, _ = read_batch_yaml(folder / "batch.yaml")
+    _, spec, _ = read_landed(home, folder)
     register_batch(instance, spec.batch)
     say(f"Accepting {spec.batch} from {folder}")
     result = _run(definitions, instance, ACCEPT_BATCH, spec.batch, source=folder, tags=landing_tags(home, folder))

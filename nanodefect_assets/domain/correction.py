@@ -1,16 +1,17 @@
 """What people put right after a batch was accepted: entries that are added and never edited, and what follows."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nanodefect_assets.domain.globs import matches
-from nanodefect_assets.domain.lengths import LARGEST_PIXEL_NM, SMALLEST_PIXEL_NM
+from nanodefect_assets.domain.lengths import LARGEST_PIXEL_NM, SMALLEST_PIXEL_NM, angstrom_per_unit
 from nanodefect_assets.domain.manifest import Manifest, ManifestFile, MapPlace
 from nanodefect_assets.domain.micrograph import MODALITIES
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 
 CorrectionKind = Literal["veto", "restore", "calibration", "mask", "alignment", "retract", "reinstate", "rename"]
 """What an entry does.
@@ -108,6 +109,36 @@ class CorrectionSheet(BaseModel):
     corrections: tuple[CorrectionLine, ...] = Field(min_length=1, max_length=10_000)
 
 
+def check_pixel_size(value: str) -> None:
+    """Refuse what is no pixel size in nanometres.
+
+    Raises
+    ------
+    Refusal
+        If it is no number, or none of a microscope; a length with its unit is told in nanometres.
+    """
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not SMALLEST_PIXEL_NM <= number <= LARGEST_PIXEL_NM:
+        raise Refusal(
+            "bad_pixel_size",
+            expected=f"a pixel size in nm, as a number from {SMALLEST_PIXEL_NM:g} to {LARGEST_PIXEL_NM:g}",
+            got=repr(shortened(value, 40)),
+            advice=_in_nm(value),
+        )
+
+
+def _in_nm(value: str) -> str:
+    """Say how a length with its unit is written as a number of nanometres."""
+    try:
+        length_nm = angstrom_per_unit(value) / 10
+    except Refusal:  # no length at all
+        return "Write it without a unit, such as 0.0214."
+    return f"Write it without a unit: {length_nm:.6g}."
+
+
 def new_id_of(corrections: Iterable[Correction]) -> str | None:
     """Return the id under which a batch goes on; None if it was not renamed."""
     return next((correction.value for correction in corrections if correction.kind == "rename"), None)
@@ -136,6 +167,7 @@ def check_applies(correction: Correction, manifest: Manifest, earlier: Iterable[
         return
     fitting = list(correction.among(manifest.files))
     if correction.kind == "calibration":
+        _check_has_pixels(correction, fitting)
         fitting = [file for file in fitting if file.modality in (*MODALITIES, "tilt_series")]
     if correction.kind == "mask":
         fitting = [file for file in fitting if file.modality in MODALITIES and _is_single_image(file)]
@@ -147,6 +179,18 @@ def check_applies(correction: Correction, manifest: Manifest, earlier: Iterable[
             expected=f"{_WANTED.get(correction.kind, 'accepted files')} of {manifest.batch}",
             got=f"{len(fitting)} that fit {correction.target!r}",
             advice="Paths are those below the batch's folder; see: SELECT path FROM files.",
+        )
+
+
+def _check_has_pixels(correction: Correction, fitting: Sequence[ManifestFile]) -> None:
+    """Refuse a pixel size for coordinates: their unit is said when they are dropped."""
+    atoms = [file.path for file in fitting if file.modality == "coordinates"]
+    if atoms and len(atoms) == len(fitting):
+        raise Refusal(
+            "no_pixels",
+            expected="images or tilt series, which have pixels",
+            got=f"the coordinates {shortened(', '.join(atoms), 120)}",
+            advice="Write its length_unit in batch.yaml, nm or such as '0.3434 angstrom', and drop the batch again.",
         )
 
 

@@ -3,7 +3,7 @@
 import unicodedata
 from fnmatch import fnmatchcase
 
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 
 LONGEST_PATH = 1024
 """Characters of a path below the batch's folder."""
@@ -24,7 +24,7 @@ def check_relative(path: str) -> str:
         raise Refusal(
             "unsafe_path",
             expected="a path below the batch's folder, with forward slashes and without '..'",
-            got=repr(path)[:120],
+            got=shortened(repr(path), 120),
             advice="Write it as seen from the folder that holds batch.yaml, for example 8h/*.tif.",
         )
     return cleaned

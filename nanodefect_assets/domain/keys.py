@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 
 BATCH_PATTERN = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 ALIQUOT_PATTERN = re.compile(r"t(\d{7})(?:-r([2-9]|[1-9]\d))?|end")
@@ -31,7 +31,7 @@ def check_batch_key(key: str) -> str:
         raise Refusal(
             "bad_batch_key",
             expected="a batch id of lower-case letters, digits and hyphens, at most 63, not starting with a hyphen",
-            got=repr(key)[:100],
+            got=shortened(repr(key), 100),
             advice="Rename the batch, for example pd-2021-03.",
         )
     return key
@@ -55,7 +55,7 @@ def aliquot_key(time: str) -> str:
     raise Refusal(
         "bad_aliquot_time",
         expected="a growth time in whole seconds such as '8 h', '45 s', '90 min r2', or 'end'",
-        got=repr(time)[:100],
+        got=shortened(repr(time), 100),
         advice="Units are s, min, h and d; replicates of one time are r2, r3 and so on.",
     )
 
@@ -107,7 +107,9 @@ class Place:
             check_batch_key(self.batch)
         if self.aliquot is not None and not ALIQUOT_PATTERN.fullmatch(self.aliquot):
             raise Refusal(
-                "bad_aliquot_key", expected="an aliquot key such as t0028800 or end", got=repr(self.aliquot)[:100]
+                "bad_aliquot_key",
+                expected="an aliquot key such as t0028800 or end",
+                got=shortened(repr(self.aliquot), 100),
             )
         if self.study is not None and not STUDY_PATTERN.fullmatch(self.study):
             raise ValueError(f"Expected the key of a study's cell such as unet_vgg16. Got {self.study[:100]!r}.")

@@ -1,6 +1,6 @@
 """Lengths of a unit, as people name them."""
 
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 from nanodefect_assets.domain.synthesis_conditions import parse_quantity
 
 SMALLEST_PIXEL_NM, LARGEST_PIXEL_NM = 1e-4, 1e7
@@ -24,6 +24,6 @@ def angstrom_per_unit(text: str) -> float:
         raise Refusal(
             "bad_length_unit",
             expected="angstrom, nm or pm, or the length of one unit such as '0.3434 angstrom'",
-            got=repr(text)[:60],
+            got=shortened(repr(text), 60),
         )
     return factor * length

@@ -1,6 +1,19 @@
 """The one error for input that cannot be accepted."""
 
 
+def said_of(expected: str, got: str, advice: str = "") -> str:
+    """Return the sentence of a refusal; a stop that `got` brings along is not said twice."""
+    return f"expected {expected}, got {got.rstrip().rstrip('.')}. {advice}".rstrip()
+
+
+def shortened(text: str, most_signs: int) -> str:
+    """Return a text of at most `most_signs`, cut between words and seen to be cut."""
+    if len(text) <= most_signs:
+        return text
+    kept = text[: most_signs - 4]
+    return f"{kept.rsplit(maxsplit=1)[0] if ' ' in kept else kept} ..."
+
+
 class Refusal(ValueError):
     """Input that cannot be accepted, said so that a microscopist can act on it.
 
@@ -26,7 +39,7 @@ class Refusal(ValueError):
 
     def __str__(self) -> str:
         where = f"{self.file}: " if self.file else ""
-        return f"{where}expected {self.expected}, got {self.got}. {self.advice}".rstrip()
+        return where + said_of(self.expected, self.got, self.advice)
 
     def about(self, file: str) -> "Refusal":
         """Return the same refusal, blamed on `file`."""

@@ -6,8 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from nanodefect_assets.domain.condition_units import usual_unit
 from nanodefect_assets.domain.manifest import Condition
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 
 _NUMBER = r"[+-]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 _UNIT = r"[^\W\d_]\S{0,19}|[%°‰]\S{0,19}"
@@ -60,7 +61,7 @@ def _not_a_quantity(given: Any) -> Refusal:
     return Refusal(
         "bad_quantity",
         expected="a number with its unit, such as '90 degC' or {value: 90, unit: degC}",
-        got=repr(given)[:80],
+        got=shortened(repr(given), 80),
         advice="Decimals take a point, not a comma.",
     )
 
@@ -121,4 +122,5 @@ def _amount_of(reagent: Reagent) -> Quantity:
 def _row(name: str, value: Quantity | str, aliquot: str | None) -> Condition:
     if isinstance(value, str):
         return Condition(name=name, text_value=value, aliquot=aliquot)
-    return Condition(name=name, value=value.value, unit=value.unit, aliquot=aliquot)
+    unit = None if value.unit is None else usual_unit(value.unit)
+    return Condition(name=name, value=value.value, unit=unit, aliquot=aliquot)

@@ -14,12 +14,13 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from nanodefect_assets.domain.batch_spec import AliquotEntry, BatchSpec, ChiralityEntry, FileEntry
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 from nanodefect_assets.stores.landing import BATCH_YAML
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 _MAX_SHOWN = 20
+_MAX_LOOKED_AT = 1000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = {"", "~", "null", "Null", "NULL"}
@@ -27,6 +28,8 @@ _PARTS: dict[str, type[BaseModel]] = {"files": FileEntry, "aliquots": AliquotEnt
 _ADVICE = "Mend batch.yaml and copy it again; `nanodefect new-batch` writes a commented one."
 _NONE_ADVICE = "`nanodefect new-batch` looks at the files and writes a commented one."
 _QUOTE = "put quotes around text that starts with & * or !, such as '*.tif'"
+
+_FIRST_ENTRY = "; take the # off a line below it and complete it, or write - {path: '*.tif', modality: hrtem}"
 
 Sheet = TypeVar("Sheet", bound=BaseModel)
 
@@ -126,6 +129,8 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _text_of(content: bytes) -> str:
+    if b"\0" in content[:_MAX_LOOKED_AT] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise _refusal(["expected text in UTF-8, got zero bytes, as text in UTF-16 has; save it as UTF-8"])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -251,7 +256,13 @@ def _expectation(error: ErrorDetails) -> str:
         case "literal_error":
             return f"expected {context['expected']}, got {got}"
         case "too_short":
-            return "expected at least one entry, got none"
+            return f"expected at least one entry, got none{_FIRST_ENTRY if loc == ('files',) else ''}"
+        case "tuple_type" if loc == ("files",) and error["input"] is None:
+            return f"expected at least one entry, got none{_FIRST_ENTRY}"
+        case "string_too_short":
+            return f"expected at least {context['min_length']} characters, got {got}"
+        case "string_too_long":
+            return f"expected at most {context['max_length']} characters, got {got}"
         case "tuple_type":
             return f"expected a list such as [a, b], got {got}"
         case "spec":
@@ -267,7 +278,7 @@ def _shown(value: Any) -> str:
         return "fields"
     if isinstance(value, list | tuple):
         return "a list"
-    return "nothing" if value is None else repr(value)[:80]
+    return "nothing" if value is None else shortened(repr(value), 80)
 
 
 def _nearest_field(loc: Loc) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from nanodefect_assets.domain.correction import (
     Correction,
@@ -14,13 +15,14 @@ from nanodefect_assets.domain.correction import (
     apply_corrections,
     changes_nothing,
     check_applies,
+    check_pixel_size,
     files_named,
     in_force,
     new_id_of,
 )
 from nanodefect_assets.domain.keys import Place, check_batch_key
 from nanodefect_assets.domain.manifest import Manifest, ManifestFile
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 from nanodefect_assets.domain.schemas import CORRECTIONS
 from nanodefect_assets.stores.batch_yaml import parse_batch_yaml, read_sheet
 from nanodefect_assets.stores.files import copy_hashing, locked, make_folder, sha256_of, sync_tree, write_atomically
@@ -101,6 +103,8 @@ def add_correction(
     if manifest is None:
         advice = "See which there are: nanodefect status."
         raise Refusal("no_such_batch", expected="a batch that was accepted", got=batch, advice=advice)
+    if kind == "calibration" and value is not None:
+        check_pixel_size(value)
     folder = batch_folder(home, batch) / _FOLDER
     with locked(batch_folder(home, batch) / ".corrections.lock"):
         number = len(read_corrections(home, batch)) + 1
@@ -140,8 +144,15 @@ def _described(error: ValidationError) -> str:
     """Say what is wrong with an entry, without the words of a program."""
     details = error.errors()
     fields = (".".join(map(str, detail["loc"])) for detail in details)
-    messages = (detail["msg"].removeprefix("Value error, ") for detail in details)
-    return "; ".join(f"{field}: {text}" if field else text for field, text in zip(fields, messages, strict=True))[:300]
+    messages = map(_message, details)
+    said = (f"{field}: {text}" if field else text for field, text in zip(fields, messages, strict=True))
+    return shortened("; ".join(said), 300)
+
+
+def _message(detail: ErrorDetails) -> str:
+    if detail["type"] == "string_too_short":
+        return f"{detail['input']!r}, which has fewer than {detail.get('ctx', {})['min_length']} characters"
+    return detail["msg"].removeprefix("Value error, ")
 
 
 def _check_news(

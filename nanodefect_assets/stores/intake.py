@@ -75,7 +75,7 @@ def accept_batch(home: Home, source: Path, on_step: OnStep = ignore_progress, *,
     OSError
         If the disk is full; run again, it goes on where it stopped.
     """
-    seen, spec, batch_yaml = _read(home, source)
+    seen, spec, batch_yaml = read_landed(home, source)
     arrival = Arrival(home=home, source=source, seen=seen, spec=spec, batch_yaml=batch_yaml, on_step=on_step)
     with _full_disk_explained(home), locked(arrival.folder / _LOCK):
         before, latest = current_manifest(home, spec.batch), latest_manifest(home, spec.batch)
@@ -87,7 +87,14 @@ def accept_batch(home: Home, source: Path, on_step: OnStep = ignore_progress, *,
     return intake
 
 
-def _read(home: Home, source: Path) -> tuple[Survey, BatchSpec, bytes]:
+def read_landed(home: Home, source: Path) -> tuple[Survey, BatchSpec, bytes]:
+    """Return what lies in the folder of a batch, what its batch.yaml says, and the bytes that say so.
+
+    Raises
+    ------
+    Refusal
+        If it cannot be understood; the quarantine then says so.
+    """
     if not source.is_dir():
         raise Refusal("no_such_folder", expected="the folder of a batch", got="none there", file=str(source))
     try:

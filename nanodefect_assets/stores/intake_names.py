@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from nanodefect_assets.domain.batch_spec import BatchSpec, FileEntry
 from nanodefect_assets.domain.globs import LONGEST_PATH, is_pattern, is_relative, matches, same_form
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 from nanodefect_assets.stores.landing import BATCH_YAML, LandedFile
 
 SIDECAR_ENDINGS = (".mdoc", ".rawtlt", ".tlt", ".emi")
@@ -102,7 +103,7 @@ def _unsafe_name(file: LandedFile, spellings: Mapping[str, int]) -> Refusal | No
         return Refusal(
             "bad_name",
             expected=f"a path of at most {LONGEST_PATH} printable characters in UTF-8, without backslashes",
-            got=repr(file.path)[:120],
+            got=shortened(repr(file.path), 120),
             file=file.path,
             advice="Rename the file.",
         )
@@ -141,13 +142,14 @@ def _missing_files(spec: BatchSpec, names: list[str], declared: Mapping[str, Fil
     """Return a refusal for every entry that no name in the folder fits, and for files beside it that are not there."""
     used = {id(entry) for entry in declared.values()}
     present = {same_form(name) for name in names}
+    others = [name for name in names if name not in declared]
     missing: dict[str, Refusal] = {}
     for entry in spec.files:
         if id(entry) not in used and not _fits_any(entry.path, names, present):
-            missing[entry.path] = _no_such_file(entry.path, entry)
+            missing[entry.path] = _no_such_file(entry.path, f"a file that fits the entry {entry.where}", others)
         for beside in (entry.tilt_angles_file, entry.positions):
             if beside is not None and same_form(beside) not in present:
-                missing[beside] = _no_such_file(beside, entry)
+                missing[beside] = _no_such_file(beside, f"the file that the entry {entry.where} names", others)
     return missing
 
 
@@ -155,13 +157,15 @@ def _fits_any(path: str, names: list[str], present: set[str]) -> bool:
     return same_form(path) in present or (is_pattern(path) and any(matches(path, name) for name in names))
 
 
-def _no_such_file(path: str, entry: FileEntry) -> Refusal:
+def _no_such_file(path: str, expected: str, others: Sequence[str]) -> Refusal:
+    near = get_close_matches(path, others, n=1)
+    copy_it = "Copy it too (the folder holds the whole batch, earlier aliquots as well), or take the entry out."
     return Refusal(
         "no_such_file",
-        expected=f"a file that fits the entry {entry.where} of batch.yaml",
+        expected=f"{expected} of batch.yaml",
         got="none in the folder",
         file=path,
-        advice="Copy it too (the folder holds the whole batch, earlier aliquots as well), or take the entry out.",
+        advice=f"Did you mean {near[0]!r}?" if near else copy_it,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 
 from nanodefect_assets.domain.globs import same_form
@@ -75,7 +76,10 @@ def unclaimed_rows(positions: Mapping[str, TablePositions]) -> dict[str, Refusal
 def _read(source: Path, names: SortedNames, table: str, paths: Sequence[str]) -> TablePositions:
     path = find_sidecar(source, names, table)
     if path is None:
-        trouble = Refusal("bad_positions", expected=f"the table {table}", got="no such file, or one that is refused")
+        near = get_close_matches(table, [path for path in (*names.owner_of, *names.refusals) if path != table], n=1)
+        advice = f"Did you mean {near[0]!r}?" if near else "Copy the table into the batch's folder too."
+        got = "no such file, or one that is refused"
+        trouble = Refusal("bad_positions", expected=f"the table {table}", got=got, advice=advice)
         return TablePositions(table=table, trouble=trouble)
     try:
         return match_rows(table, read_position_table(path), paths)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 from nanodefect_assets.stores.raw.boundary import refusing_damage
 from nanodefect_assets.stores.raw.detect import check_regular, detect_format
 from nanodefect_assets.stores.raw.limits import check_dimensions, check_expansion, check_fits, frame_bytes
@@ -201,7 +201,7 @@ def _read_table(path: Path) -> pd.DataFrame:
         raise Refusal(
             "missing_column",
             expected="the columns micrograph, class and either particle or row and col, each once",
-            got=", ".join(map(str, table.columns))[:200],
+            got=shortened(", ".join(map(str, table.columns)), 200),
             advice="Name the columns so in the first line.",
         )
     return table

@@ -20,7 +20,9 @@ from nanodefect_assets.stores.intake_positions import named_files
 from nanodefect_assets.stores.landing import BATCH_YAML, survey
 from nanodefect_assets.stores.probing import TABLE_ENDINGS, Probe, check_readable, probe_entry
 
-_COORDINATES = (".xyz", ".extxyz", ".cif")
+_COORDINATE_ENDINGS = (".xyz", ".extxyz", ".cif")
+_NM_LINE = "length_unit: nm  # the numbers look like nanometres"
+_VOXEL_LINE = 'length_unit: "??? angstrom"  # length of one unit of its numbers: the edge of a voxel; or nm, pm'
 _TIME = re.compile(r"(?:^|[^0-9a-z.])(t\d{7}(?:-r\d{1,2})?|\d+(?:\.\d+)?\s*(?:s|min|h|d))(?![0-9a-z])", re.IGNORECASE)
 _LABEL_FOLDERS = {"label", "labels", "mask", "masks", "annotation", "annotations"}
 _HINTS: tuple[tuple[str, FileModality], ...] = (("sem", "sem"), ("stem", "hrstem"), ("haadf", "hrstem"))
@@ -64,14 +66,20 @@ class _Guess:
     label_of: str | None = None
 
 
-_COORDINATE_ENDINGS = (".xyz", ".extxyz", ".cif")
-
-
 @dataclass(frozen=True, kw_only=True)
 class _File:
     path: str
     guess: _Guess
     facts: RawFacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Trouble:
+    """A file that is left out, why, and for coordinates the line about their unit to be uncommented."""
+
+    path: str
+    why: str
+    unit_line: str = ""
 
 
 def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = probe_entry) -> str:
@@ -93,11 +101,11 @@ def draft_batch_yaml(folder: Path, batch: str | None = None, *, probe: Probe = p
     """
     key = check_batch_key(batch) if batch is not None else _slug(folder.absolute().name)
     files, troubles = _look(folder, probe)
-    if not files and not any(_can_be_mended(path) for path, _ in troubles):
+    if not files and not any(map(_can_be_mended, troubles)):
         raise Refusal(
             "nothing_to_describe",
             expected="files of a microscope, or coordinates",
-            got="; ".join(f"{path}: {why}" for path, why in troubles[:3]) or "an empty folder",
+            got="; ".join(f"{trouble.path}: {trouble.why}" for trouble in troubles[:3]) or "an empty folder",
             file=str(folder),
         )
     files, troubles = _with_positions(folder, _with_aliquots(files), troubles)
@@ -138,53 +146,57 @@ def _with_only_image(file: _File, files: Sequence[_File]) -> _File:
     return replace(file, guess=guess)
 
 
-def _with_positions(
-    folder: Path, files: list[_File], troubles: list[tuple[str, str]]
-) -> tuple[list[_File], list[tuple[str, str]]]:
+def _with_positions(folder: Path, files: list[_File], troubles: list[_Trouble]) -> tuple[list[_File], list[_Trouble]]:
     """Give images the table of positions that names them, and take such tables off the list of what is left out."""
     table_of: dict[str, str] = {}
     images = [file.path for file in files if file.guess.modality in MODALITIES]
-    for path, _ in troubles:
+    for path in (trouble.path for trouble in troubles):
         if PurePosixPath(path).suffix.lower() in TABLE_ENDINGS and (folder / path).is_file():
             table_of |= dict.fromkeys(named_files(folder, path, images), path)
     placed = [
         replace(file, guess=replace(file.guess, positions=table_of.get(file.path))) if file.path in table_of else file
         for file in files
     ]
-    return placed, [trouble for trouble in troubles if trouble[0] not in table_of.values()]
+    return placed, [trouble for trouble in troubles if trouble.path not in table_of.values()]
 
 
-def _can_be_mended(path: str) -> bool:
+def _can_be_mended(trouble: _Trouble) -> bool:
     """Whether a file that was left out may only lack what a person can say of it."""
-    return PurePosixPath(path).suffix.lower() in (*_COORDINATE_ENDINGS, *TABLE_ENDINGS)
+    return bool(trouble.unit_line) or PurePosixPath(trouble.path).suffix.lower() in TABLE_ENDINGS
 
 
-def _comments(troubles: Sequence[tuple[str, str]]) -> Iterable[str]:
+def _comments(troubles: Sequence[_Trouble]) -> Iterable[str]:
     """Return the lines about what is left out; a reason that many files share is said once."""
-    of_reason: dict[str, list[str]] = {}
-    for path, why in troubles:
-        of_reason.setdefault(why, []).append(path)
-    for why, paths in of_reason.items():
-        if len(paths) > _MOST_SAID_ALONE and not any(map(_can_be_mended, paths)):
-            yield f"  # left out: {len(paths)} files ({why}):"
-            yield from (f"  #   {path}" for path in paths)
+    of_reason: dict[str, list[_Trouble]] = {}
+    for trouble in troubles:
+        of_reason.setdefault(trouble.why, []).append(trouble)
+    for why, alike in of_reason.items():
+        if len(alike) > _MOST_SAID_ALONE and not any(map(_can_be_mended, alike)):
+            yield f"  # left out: {len(alike)} files ({why}):"
+            yield from (f"  #   {trouble.path}" for trouble in alike)
         else:
-            yield from (line for path in paths for line in _left_out(path, why))
+            yield from (line for trouble in alike for line in _left_out(trouble))
 
 
-def _left_out(path: str, why: str) -> list[str]:
+def _left_out(trouble: _Trouble) -> list[str]:
     """Return the commented entry of a file that cannot be taken in as it is, and why."""
-    lines = [f"  # left out: {path} ({why})"]
-    if PurePosixPath(path).suffix.lower() in _COORDINATE_ENDINGS:
-        lines += [
-            f"  # - path: {json.dumps(path)}",
-            "  #   modality: coordinates",
-            '  #   length_unit: "0.35 angstrom"  # length of one unit of its numbers: a voxel here; or nm, pm',
-        ]
-    elif PurePosixPath(path).suffix.lower() in TABLE_ENDINGS:
-        columns = "micrograph, class, and particle or row, col"
-        lines += [f"  # - path: {json.dumps(path)}", f"  #   modality: labels  # columns: {columns}"]
-    return lines
+    said = f"  # left out: {trouble.path} ({trouble.why})"
+    fields = _fields_to_complete(trouble)
+    if not fields:
+        return [said]
+    aliquot = _aliquot_of_name(trouble.path)
+    place = [] if aliquot is None else [f"aliquot: {aliquot_label(aliquot)}"]
+    path = f"  # - path: {json.dumps(trouble.path, ensure_ascii=False)}"
+    return [said, path, *(f"  #   {field}" for field in (fields[0], *place, *fields[1:]))]
+
+
+def _fields_to_complete(trouble: _Trouble) -> list[str]:
+    """Return the fields of an entry that would take a file in; none if nothing that a person says can."""
+    if trouble.unit_line:
+        return ["modality: coordinates", trouble.unit_line]
+    if _can_be_mended(trouble):
+        return ["modality: labels  # columns: micrograph, class, and particle or row, col"]
+    return []
 
 
 def write_draft(folder: Path, batch: str | None = None) -> Path:
@@ -210,12 +222,12 @@ def _slug(name: str) -> str:
     return slug if BATCH_PATTERN.fullmatch(slug) else "my-batch"
 
 
-def _look(folder: Path, probe: Probe) -> tuple[list[_File], list[tuple[str, str]]]:
+def _look(folder: Path, probe: Probe) -> tuple[list[_File], list[_Trouble]]:
     """Return what can be described, and the rest with the reason."""
     names = [file for file in survey(folder).files if is_considered(file)]
     stems = Counter(str(PurePosixPath(file.path).with_suffix("")) for file in names)
     unsafe = unsafe_names(names)
-    troubles = [(repr(path), refusal.got) for path, refusal in unsafe.items()]
+    troubles = [_Trouble(path=repr(path), why=refusal.got) for path, refusal in unsafe.items()]
     files: list[_File] = []
     for file in names:
         if file.path in unsafe or file.path.lower().endswith(SIDECAR_ENDINGS):
@@ -223,8 +235,21 @@ def _look(folder: Path, probe: Probe) -> tuple[list[_File], list[tuple[str, str]
         try:
             files.append(_describe(folder, file.path, stems, probe))
         except Refusal as refusal:
-            troubles.append((file.path, _why(refusal)))
+            unit_line = _unit_line(folder, file.path, probe) if refusal.reason == "implausible_length_unit" else ""
+            troubles.append(_Trouble(path=file.path, why=_why(refusal), unit_line=unit_line))
     return files, troubles
+
+
+def _unit_line(folder: Path, path: str, probe: Probe) -> str:
+    """Return the line that would say the unit of coordinates that are not in ångström.
+
+    A length that is not known is no number: one that could be taken in unread would stay, whatever it is wrong by.
+    """
+    try:
+        probe(folder / path, FileEntry(path=escape(path), modality="coordinates", length_unit="nm"))
+    except Refusal:  # they are no nanometres either
+        return _VOXEL_LINE
+    return _NM_LINE
 
 
 def why_left_out(folder: Path, path: str, *, probe: Probe = probe_entry) -> str | None:
@@ -268,7 +293,7 @@ def _modality_of_name(path: str, stems: Counter[str]) -> FileModality:
     """Return the modality that the names of a file and of the folders above it suggest."""
     pure = PurePosixPath(path)
     words = re.split(r"[^a-z]+", path.lower())
-    if pure.suffix.lower() in _COORDINATES:
+    if pure.suffix.lower() in _COORDINATE_ENDINGS:
         return "coordinates"
     is_twin = pure.suffix.lower() == ".png" and stems[str(pure.with_suffix(""))] > 1
     if (

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanodefect_assets.domain.manifest import FARTHEST_NM
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 from nanodefect_assets.domain.tile_position import StatedPosition
 from nanodefect_assets.stores.raw.units import nm_per
 
@@ -125,7 +125,7 @@ def _unit_of(title: str, axis: str) -> str | None:
 def _nm_per(unit: str, title: str) -> float:
     factor = None if unit == "?" else nm_per(unit)
     if factor is None:
-        raise _no_table("a unit of length in the title of the column, such as x_um", repr(title)[:60])
+        raise _no_table("a unit of length in the title of the column, such as x_um", shortened(repr(title), 60))
     return factor
 
 
@@ -136,7 +136,9 @@ def _has_decimal_commas(rows: Iterable[list[str]], columns: _Columns) -> bool:
     if not with_comma or any("." in cell for cell in cells):
         return False
     if all(_THOUSANDS.fullmatch(cell) for cell in with_comma):
-        raise _no_table("numbers that can be read in one way only, with a decimal point", repr(with_comma[0])[:60])
+        raise _no_table(
+            "numbers that can be read in one way only, with a decimal point", shortened(repr(with_comma[0]), 60)
+        )
     return True
 
 
@@ -185,4 +187,6 @@ def _shown(titles: Iterable[str]) -> str:
 
 
 def _no_table(expected: str, got: str) -> Refusal:
-    return Refusal("bad_positions", expected=f"{expected}, in the table of positions", got=got[:200], advice=_ADVICE)
+    return Refusal(
+        "bad_positions", expected=f"{expected}, in the table of positions", got=shortened(got, 200), advice=_ADVICE
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 from nanodefect_assets.domain.batch_spec import FileEntry
 from nanodefect_assets.domain.lengths import angstrom_per_unit
 from nanodefect_assets.domain.rawfile import RawFacts
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 
 Probe = Callable[[Path, FileEntry], RawFacts]
 """What tells the facts of a file whose entry is given; raises `Refusal` for what cannot be read."""
@@ -19,7 +19,7 @@ _LARGEST_ANGLE_FILE = 1_000_000
 
 def probe_entry(path: Path, entry: FileEntry) -> RawFacts:
     """Return the facts of a file, read as its entry in batch.yaml says."""
-    from nanodefect_assets.stores.raw.read import probe_file, read_coordinates
+    from nanodefect_assets.stores.raw.read import facts_of_atoms, probe_file, read_coordinates
 
     if entry.modality == "labels" and path.suffix.lower() in TABLE_ENDINGS:
         return _facts_of_table(path)
@@ -31,13 +31,7 @@ def probe_entry(path: Path, entry: FileEntry) -> RawFacts:
     if entry.modality != "coordinates" or entry.length_unit is None:
         return probe_file(path, entry.modality, row_order=entry.row_order)
     atoms = read_coordinates(path, scale_angstrom_per_unit=angstrom_per_unit(entry.length_unit))
-    return RawFacts(
-        format=path.suffix[1:].upper(),
-        kind="coordinates",
-        shape=atoms.positions_angstrom.shape,
-        dtype=atoms.positions_angstrom.dtype.name,
-        length_unit=atoms.length_unit,
-    )
+    return facts_of_atoms(path, atoms)
 
 
 def _check_labels(path: Path, entry: FileEntry) -> None:
@@ -89,7 +83,7 @@ def read_tilt_angles(path: Path | None, name: str) -> tuple[float, ...]:
         with path.open("rb") as reader:
             angles_deg = tuple(float(line) for line in reader.read(_LARGEST_ANGLE_FILE).decode().split())
     except (OSError, ValueError) as error:
-        raise Refusal("bad_tilt_angles", expected=expected, got=str(error)[:100]) from error
+        raise Refusal("bad_tilt_angles", expected=expected, got=shortened(str(error), 100)) from error
     if not angles_deg or not all(abs(angle_deg) <= 360 for angle_deg in angles_deg):
         raise Refusal("bad_tilt_angles", expected=expected, got="others, or none")
     return angles_deg

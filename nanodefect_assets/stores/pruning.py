@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from nanodefect_assets.domain.generation import Input
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 from nanodefect_assets.stores.files import locked
 from nanodefect_assets.stores.generations import WRITING, read_record
 from nanodefect_assets.stores.home import RECORD, Home, follow_pointer
@@ -133,7 +133,7 @@ def _inputs_of(folder: Path) -> tuple[Input, ...]:
         raise Refusal(
             "unreadable_record",
             expected="a record that tells what a result was made from",
-            got=" ".join(str(error).split())[:300],
+            got=shortened(" ".join(str(error).split()), 300),
             file=str(folder / RECORD),
             advice="Nothing was removed. Make the result again, or update nanodefect-assets, then prune.",
         ) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from nanodefect_assets.domain.keys import check_batch_key
 from nanodefect_assets.domain.manifest import Manifest, ManifestFile
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 from nanodefect_assets.stores.home import POINTER, Home, follow_pointer
 
 FILES = "files"
@@ -38,7 +38,9 @@ def manifest_of(home: Home, batch: str, revision: str) -> Manifest:
     """
     folder = batch_folder(home, batch) / revision
     if not _REVISION.fullmatch(revision) or not (folder / MANIFEST).is_file():
-        raise Refusal("no_such_revision", expected=f"an accepted revision of {batch}", got=repr(revision)[:40])
+        raise Refusal(
+            "no_such_revision", expected=f"an accepted revision of {batch}", got=shortened(repr(revision), 40)
+        )
     return _read_manifest(folder)
 
 

@@ -11,7 +11,6 @@ from nanodefect_assets.domain.atom_order import ORDER_CLASSES, AtomOrder, BondLe
 from nanodefect_assets.domain.grain_map import GrainMap
 from nanodefect_assets.plots.viewer import build_viewer
 
-
 ON_THE_EDGE = """() => {
   const view = document.getElementById("view"), pen = view.getContext("2d"), w = view.width, h = view.height;
   const sides = [[0, 0, w, 1], [0, h - 1, w, 1], [0, 0, 1, h], [w - 1, 0, 1, h]];

@@ -203,6 +203,14 @@ def test_the_line_that_is_not_utf8_is_named(tmp_path):
         read_batch_yaml(tmp_path / "batch.yaml")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16"])
+def test_text_of_two_bytes_a_sign_is_called_by_its_name(tmp_path, encoding):
+    (tmp_path / "batch.yaml").write_bytes("batch: pd-1\n".encode(encoding))
+
+    with pytest.raises(Refusal, match="save it as UTF-8"):
+        read_batch_yaml(tmp_path / "batch.yaml")
+
+
 def test_a_byte_order_mark_does_no_harm(tmp_path):
     marked = b"\xef\xbb\xbf" + GOOD.encode()
     (tmp_path / "batch.yaml").write_bytes(marked)

@@ -269,3 +269,19 @@ def test_a_micrograph_is_no_mask(home, tmp_path, rng):
     with pytest.raises(Refusal, match="grey levels"):
         add_correction(home, "pd-2", kind="mask", target="a.tif", mask=tmp_path / "a.tif", **WHO)
     assert read_corrections(home, "pd-2") == ()
+
+
+def test_coordinates_take_no_pixel_size(home):
+    folder = home.landing / "xyz-1"
+    folder.mkdir()
+    (folder / "a.xyz").write_text("2\n\nPd 0 0 0\nPd 0 0 2.8\n")
+    (folder / "batch.yaml").write_text("batch: xyz-1\nfiles: [{path: a.xyz, modality: coordinates}]\n")
+    accept_batch(home, folder)
+
+    with pytest.raises(Refusal, match="Write its length_unit in batch.yaml"):
+        add_correction(home, "xyz-1", kind="calibration", target="a.xyz", value="0.1", reason="measured", author="A")
+
+
+def test_a_reason_that_is_too_short_is_told_without_words_of_a_program(home, batch):
+    with pytest.raises(Refusal, match="reason: 'no', which has fewer than 3 characters"):
+        add_correction(home, batch.name, kind="retract", reason="no", author="A")

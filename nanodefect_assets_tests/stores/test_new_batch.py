@@ -172,3 +172,32 @@ def test_a_reason_that_many_files_share_is_said_once_in_a_draft(tmp_path, rng):
 
     assert "# left out: 3 files (in no format of images or coordinates that is known):" in text
     assert all(f"#   {name}" in text for name in ("a.json", "b.npz", "c.txt"))
+
+
+@pytest.mark.parametrize(
+    ("spacing", "line"),
+    [("0.28", "length_unit: nm  #"), ("8.0", 'length_unit: "??? angstrom"  #')],
+    ids=["nm", "voxels"],
+)
+def test_the_unit_of_coordinates_is_offered_and_a_voxel_is_no_number_to_be_left_unread(tmp_path, spacing, line):
+    (tmp_path / "8h").mkdir()
+    (tmp_path / "8h" / "a.xyz").write_text(f"2\n\nPd 0 0 0\nPd 0 0 {spacing}\n")
+    text = draft_batch_yaml(tmp_path, "pd-1")
+    offered = text.split("  # - path")[1]
+
+    assert line in offered
+    assert "aliquot: 8 h" in offered
+    uncommented = text.replace("  # - path", "  - path").replace("  #   ", "    ")
+    if "???" in line:
+        with pytest.raises(Refusal, match="the length of one unit"):
+            parse_batch_yaml(uncommented)
+    else:
+        (entry,) = parse_batch_yaml(uncommented).files
+        assert (entry.path, entry.length_unit, entry.aliquot) == ("8h/a.xyz", "nm", "t0028800")
+
+
+def test_a_draft_whose_entries_are_all_comments_says_what_to_do_with_them(tmp_path):
+    (tmp_path / "a.xyz").write_text("2\n\nPd 0 0 0\nPd 0 0 8\n")
+
+    with pytest.raises(Refusal, match="take the # off a line below it"):
+        parse_batch_yaml(draft_batch_yaml(tmp_path, "pd-1"))

@@ -1,5 +1,6 @@
 """Everything about a batch on one page."""
 
+import json
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from nanodefect_assets.stores.generations import StoredGeneration
 
 REPORT_FILE = "report.html"
+DOUBTS_FILE = "doubts.json"
+"""Beside the page: a list of the checks that did not pass, in words."""
+
 _OF_A_SAMPLE = (
     AssetName(group="samples", noun="micrographs"),
     AssetName(group="hrtem", noun="segmentation"),
@@ -52,7 +56,7 @@ _MADE_OF: dict[str, tuple[str, ...]] = {
     ],
     partitions_def=synthesis_batch,
     group_name="population",
-    code_version="3",
+    code_version="4",
     kinds={"html"},
     automation_condition=when_inputs_settle,
     check_specs=[
@@ -66,7 +70,7 @@ _MADE_OF: dict[str, tuple[str, ...]] = {
 )
 def batch_report(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     """One self-contained page of a batch: conditions, outlined images, sizes, faults, hands, atoms, checks, models."""
-    from nanodefect_assets.defs.population.batch_sections import batch_sections
+    from nanodefect_assets.defs.population.batch_sections import batch_sections, checks_of
     from nanodefect_assets.plots.page import build_page
 
     made = _made(context, home)
@@ -74,8 +78,11 @@ def batch_report(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Ma
     inputs = [found for of_place in made.generations.values() for found in of_place.values()]
     with making(context, home, inputs=inputs) as out:
         out.n_items = len(made.manifest.cells())
-        page = build_page(f"Batch {made.manifest.batch}", batch_sections(made, context.instance), lead=_lead(made))
+        checks = checks_of(made, context.instance)
+        page = build_page(f"Batch {made.manifest.batch}", batch_sections(made, checks), lead=_lead(made))
         (out.folder / REPORT_FILE).write_text(page, encoding="utf-8")
+        not_passed = [str(check) for check in checks if not check.is_quiet]
+        (out.folder / DOUBTS_FILE).write_text(json.dumps(not_passed, indent=1), encoding="utf-8")
     assert out.result is not None
     path = home.home.folder_of(out.origin.asset, out.origin.place) / out.result.name / REPORT_FILE
     return report(

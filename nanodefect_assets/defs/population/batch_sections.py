@@ -1,6 +1,6 @@
 """The sections of a batch's page, from what was made of the batch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -62,7 +62,28 @@ class Made:
         return self.generations[Place(batch=self.manifest.batch)].get(noun)
 
 
-def batch_sections(made: Made, instance: dg.DagsterInstance) -> list[PageSection]:
+@dataclass(frozen=True, kw_only=True)
+class PlacedCheck:
+    """What a check last said, and of which part of the batch: an aliquot, or the whole of it."""
+
+    where: str
+    result: CheckResult
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody has to read it."""
+        return self.result.outcome in _QUIET
+
+    @property
+    def name(self) -> str:
+        """The check's name, to be read."""
+        return self.result.check.replace("_", " ")
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.result.asset} {self.name}"
+
+
+def batch_sections(made: Made, checks: Sequence[PlacedCheck]) -> list[PageSection]:
     """Return the sections in the order in which they are read; what a batch does not have has none."""
     found = [
         _conditions(made.manifest),
@@ -72,7 +93,7 @@ def batch_sections(made: Made, instance: dg.DagsterInstance) -> list[PageSection
         hands_section(made.of_batch("handedness_fraction")),
         _atoms(made),
         *_segmenters(made),
-        _checks(made, instance),
+        _checks(checks),
         _refused(made),
     ]
     return [section for section in found if section is not None]
@@ -208,7 +229,7 @@ def _atoms(made: Made) -> PageSection | None:
 
 
 def _views(made: Made) -> tuple[str, ...]:
-    """Say where the pages lie that show each particle in three dimensions: of their own, so that this one stays small."""
+    """Say where the pages lie that show each particle in three dimensions; inside this one they would make it large."""
     found = [generations["grains"].folder for _, generations in made.samples() if "grains" in generations]
     folders = [str(folder.relative_to(made.home.root)) for folder in found if any(folder.glob(_VIEWS))]
     said = "Each particle in three dimensions, to be turned, is a page in the home's folder"
@@ -236,16 +257,21 @@ def _card(home: Home, version: str) -> dict[str, str]:
     return {} if model is None else model_facts(model.record, version)
 
 
-def _checks(made: Made, instance: dg.DagsterInstance) -> PageSection:
-    rows = []
+def checks_of(made: Made, instance: dg.DagsterInstance) -> list[PlacedCheck]:
+    """Return what every check of the batch last said, those that did not pass first."""
+    found: list[PlacedCheck] = []
     for place in made.generations:
         partition = str(place.batch) if place.aliquot is None else str(sample_key(place))
         where = "whole batch" if place.aliquot is None else aliquot_label(place.aliquot)
         results = latest_results(instance, _assets_at(made.home, place), [partition])
-        rows += [
-            (where, result.asset, result.check.replace("_", " "), result.outcome, _said(result)) for result in results
-        ]
-    rows.sort(key=lambda row: _QUIET.index(row[3]) if row[3] in _QUIET else -1)
+        found += [PlacedCheck(where=where, result=result) for result in results]
+    return sorted(found, key=lambda check: _QUIET.index(check.result.outcome) if check.is_quiet else -1)
+
+
+def _checks(checks: Sequence[PlacedCheck]) -> PageSection:
+    rows = [
+        (check.where, check.result.asset, check.name, check.result.outcome, _said(check.result)) for check in checks
+    ]
     table = PageTable(header=("aliquot", "asset", "check", "outcome", "said"), rows=tuple(rows))
     said = _counted([row[3] for row in rows]) if rows else "No check has said anything yet."
     return PageSection(heading="Checks", paragraphs=(said,), tables=(table,) if rows else ())

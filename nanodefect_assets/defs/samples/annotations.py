@@ -1,6 +1,6 @@
 """What experts drew on micrographs."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     deps=[["samples", "manifest"]],
     partitions_def=sample,
     group_name="samples",
-    code_version="3",
+    code_version="4",
     kinds={"zarr"},
     automation_condition=when_inputs_pass,
     check_specs=[items_check("samples", "annotations")],
@@ -71,34 +71,21 @@ def _class_rows(out: "GenerationWriter", file_id: str, path: "Path", manifest: "
     """
     import pandas as pd
 
-    from nanodefect_assets.domain.label_pairs import Micrographs
     from nanodefect_assets.domain.micrograph import MODALITIES
     from nanodefect_assets.domain.schemas import PARTICLE_LABELS
+    from nanodefect_assets.stores.class_rows import match_class_rows
     from nanodefect_assets.stores.labels import read_particle_classes
 
-    table = read_particle_classes(path)
-    micrographs = Micrographs(file.path for file in manifest.files if file.modality in MODALITIES)
-    folder = file_id.rsplit("/", 1)[0] if "/" in file_id else ""
-    sample_name = "/".join(file_id.split("/", 2)[:2])
-    shapes = {file.path: (file.shape or ())[-2:] for file in manifest.files}
-    table = table.reindex(columns=["micrograph", "class_name", "label", "row_px", "col_px"])
+    batch, aliquot, table_path = file_id.split("/", 2)
+    shapes = {file.path: (file.shape or ())[-2:] for file in manifest.files if file.modality in MODALITIES}
     rows = []
-    for index, row in enumerate(table.to_dict("records")):
-        try:
-            labelled = micrographs.labelled_by(f"{folder}/{row.pop('micrograph')}")
-            _check_inside(row, shapes[labelled])
-        except Refusal as refusal:
-            out.refuse(f"{file_id} line {index + 2}", refusal)
+    for index, row in match_class_rows(read_particle_classes(path), table_path, shapes):
+        if isinstance(row, Refusal):
+            out.refuse(f"{file_id} line {index + 2}", row)
             continue
-        rows.append({"label_file_id": file_id, "row_index": index, "micrograph_id": f"{sample_name}/{labelled}", **row})
+        micrograph_id = f"{batch}/{aliquot}/{row.pop('micrograph')}"
+        rows.append({"label_file_id": file_id, "row_index": index, "micrograph_id": micrograph_id, **row})
     return pd.DataFrame(rows, columns=list(PARTICLE_LABELS.names)).astype({"label": "Int64"})
-
-
-def _check_inside(row: "dict[str, Any]", shape: tuple[int, ...]) -> None:
-    """Refuse a place that lies outside its micrograph."""
-    if len(shape) == 2 and (row["row_px"] > shape[0] or row["col_px"] > shape[1]):
-        got = f"row {row['row_px']:g}, col {row['col_px']:g}"
-        raise Refusal("bad_place", expected=f"a place inside an image of {shape[0]} x {shape[1]} pixels", got=got)
 
 
 def _particle_mask(labels: "np.ndarray", file: "ManifestFile") -> "np.ndarray":

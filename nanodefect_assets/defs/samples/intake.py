@@ -10,7 +10,7 @@ from nanodefect_assets.defs.making import making, report
 from nanodefect_assets.defs.partitions import register_places, synthesis_batch
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import HomeResource
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, said_of
 
 REFUSED_TAG = "nanodefect/refused"
 """Tag of a run whose batch was refused: trying again without changing the batch is of no use."""
@@ -75,7 +75,7 @@ def intake(context: dg.AssetExecutionContext, config: IntakeConfig, home: HomeRe
         out.add_rows(REFUSED, refused_rows(manifest))
     unfinished = unfinished_cells(home.home, manifest)
     reasons = "\n".join(
-        f"- `{file.path}`: expected {file.expected}, got {file.got}. {file.advice}" for file in manifest.refused[:50]
+        f"- `{file.path}`: {said_of(file.expected, file.got, file.advice)}" for file in manifest.refused[:50]
     )
     had = set() if before is None else {file.path for file in before.files}
     gone = sorted(had - {file.path for file in manifest.files})

@@ -1,12 +1,13 @@
 """The border to third-party readers: whatever they raise becomes a refusal."""
 
+import struct
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 
 T = TypeVar("T")
 _LONGEST_MESSAGE = 200
@@ -33,14 +34,26 @@ def refusing_damage(path: Path) -> Iterator[None]:
             file=path.name,
             advice="Change the file's permissions and drop the batch again.",
         ) from error
+    except (EOFError, struct.error) as error:
+        raise _cut_off(path) from error
     except Exception as error:  # the one place where a foreign parser's exceptions end
         raise Refusal(
             "damaged_file",
             expected="a whole file of its format",
-            got=f"{type(error).__name__}: {str(error)[:_LONGEST_MESSAGE]}",
+            got=f"{type(error).__name__}: {shortened(str(error), _LONGEST_MESSAGE)}",
             file=path.name,
             advice="Copy the file again from the microscope, or export it anew; then drop the batch again.",
         ) from error
+
+
+def _cut_off(path: Path) -> Refusal:
+    return Refusal(
+        "truncated_file",
+        expected="a whole file of its format",
+        got="one that ends before its last part: it is cut off, or its header is damaged",
+        file=path.name,
+        advice="Copy the file again from the microscope, or export it anew; then drop the batch again.",
+    )
 
 
 def guarded(read: Callable[[], Iterable[T]], path: Path) -> Iterator[T]:

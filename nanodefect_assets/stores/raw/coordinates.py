@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from nanodefect_assets.domain.rawfile import Coordinates
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 
 SHORTEST_ANGSTROM, LONGEST_ANGSTROM = 1.5, 4.0
 """Plausible median distances between neighbouring atoms of a solid: from Si-O to the large alkali metals."""
@@ -141,7 +141,7 @@ def _count(head: list[str]) -> int | None:
     raise Refusal(
         "bad_coordinates",
         expected="the number of atoms on the first line",
-        got=repr(head[0][:80]),
+        got=shortened(repr(head[0]), 80),
         advice="Write the file as xyz: number of atoms, a comment, then symbol x y z on each line.",
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from nanodefect_assets.domain.rawfile import RawFacts
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 from nanodefect_assets.stores.raw.grey import grey
 from nanodefect_assets.stores.raw.limits import check_dimensions, check_expansion, frame_bytes
 from nanodefect_assets.stores.raw.opened import Opened, to_native
@@ -46,7 +46,7 @@ def _opened(path: Path) -> Image.Image:
         raise Refusal(
             "absurd_dimensions",
             expected="a picture of less than 180 million pixels",
-            got=str(error)[:100],
+            got=shortened(str(error), 100),
             advice="Export the image as TIFF, or cut it into tiles.",
         ) from error
 

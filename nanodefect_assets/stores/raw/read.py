@@ -55,7 +55,7 @@ def probe_file(path: Path, modality: FileModality | None = None, *, row_order: R
         If the file cannot be read, or is not what it should be.
     """
     if _is_coordinates(path, modality):
-        return _facts_of_atoms(path, read_coordinates(path))
+        return facts_of_atoms(path, read_coordinates(path))
     with refusing_damage(path), ExitStack() as stack:
         facts = _open(path, stack).facts
         _check_modality(facts, modality)
@@ -175,7 +175,8 @@ def _ordered(facts: RawFacts, row_order: RowOrder | None) -> RawFacts:
     return replace(facts, acquisition=with_rows_from(facts.acquisition, row_order))
 
 
-def _facts_of_atoms(path: Path, atoms: Coordinates) -> RawFacts:
+def facts_of_atoms(path: Path, atoms: Coordinates) -> RawFacts:
+    """Return what a coordinate file is, from the atoms that were read from it."""
     return RawFacts(
         format=path.suffix[1:].upper(),
         kind="coordinates",

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, shortened
 from nanodefect_assets.stores.raw.opened import angle, positive, stage_position, times
 from nanodefect_assets.stores.raw.tilts import StatedTilts, check_angles
 from nanodefect_assets.stores.raw.units import pixel_size_nm
@@ -76,7 +76,7 @@ def _read_angles(path: Path) -> StatedTilts:
         raise Refusal(
             "bad_tilt_angles",
             expected="one angle in degrees on each line",
-            got=str(error)[:100],
+            got=shortened(str(error), 100),
             file=path.name,
             advice=f"Mend {path.name}.",
         ) from error
