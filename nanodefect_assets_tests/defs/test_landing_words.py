@@ -3,7 +3,9 @@
 import dagster as dg
 import pytest
 
+from nanodefect_assets.defs.check_results import _plain
 from nanodefect_assets.defs.sensors import landing
+from nanodefect_assets.domain.refusal import Refusal
 
 
 @pytest.fixture
@@ -26,6 +28,17 @@ def ticks(instance, n):
             result = landing(context)
         cursor = result.cursor
     return result
+
+
+def test_a_batch_yaml_that_ingest_refuses_leaves_its_reason_in_quarantine(home, ingest, tmp_path):
+    (tmp_path / "pd-9").mkdir()
+    (tmp_path / "pd-9" / "batch.yaml").write_text("batch: pd-9\n")
+    with pytest.raises(Refusal, match="files"):
+        ingest(home, tmp_path / "pd-9")
+
+    (reason,) = home.quarantine.glob("pd-9/*/reason.json")
+    assert "bad_batch_yaml" in reason.read_text()
+    assert (reason.parent / "batch.yaml").read_text() == "batch: pd-9\n"
 
 
 def test_an_empty_landing_folder_is_named(home, instance):
@@ -56,3 +69,11 @@ def test_a_batch_that_is_asked_for_needs_no_words(home, instance):
 
     assert [request.partition_key for request in result.run_requests] == ["pd-1"]
     assert result.skip_reason is None
+
+
+def test_refusals_that_a_check_lists_are_told_apart_and_do_not_break_off():
+    rates = [f"{at}, oriented: expected thirty particles, got none. " for at in ("t0003600", "t0010800")]
+
+    assert _plain(rates) == " / ".join(rate.removesuffix(". ") for rate in rates)
+    assert _plain(["a", "b"]) == "a, b"
+    assert _plain("word " * 100).endswith("word ...")

@@ -278,7 +278,7 @@ def test_coordinates_take_no_pixel_size(home):
     (folder / "batch.yaml").write_text("batch: xyz-1\nfiles: [{path: a.xyz, modality: coordinates}]\n")
     accept_batch(home, folder)
 
-    with pytest.raises(Refusal, match="Write its length_unit in batch.yaml"):
+    with pytest.raises(Refusal, match="Write its length_unit"):
         add_correction(home, "xyz-1", kind="calibration", target="a.xyz", value="0.1", reason="measured", author="A")
 
 

@@ -34,9 +34,9 @@ def refusing_damage(path: Path) -> Iterator[None]:
             file=path.name,
             advice="Change the file's permissions and drop the batch again.",
         ) from error
-    except (EOFError, struct.error) as error:
-        raise _cut_off(path) from error
     except Exception as error:  # the one place where a foreign parser's exceptions end
+        if isinstance(error, EOFError | struct.error) or "truncated file" in str(error):
+            raise _cut_off(path) from error
         raise Refusal(
             "damaged_file",
             expected="a whole file of its format",

@@ -109,6 +109,14 @@ def test_a_truncated_file_is_refused(name, share, samples, tmp_path):
     assert read_or_refuse(tmp_path / name) != "read"
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith((".dm3", ".dm4", ".emd", ".mrc", ".ser"))])
+def test_half_a_file_is_told_to_be_cut_off(name, samples, tmp_path):
+    raw = (samples / name).read_bytes()
+    (tmp_path / name).write_bytes(raw[: len(raw) // 2])
+
+    assert read_or_refuse(tmp_path / name) == "truncated_file"
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_with_the_ending_of_another_format_is_refused(name, samples, tmp_path):
     other = "b.tif" if name != "a.tif" else "b.mrc"
