@@ -237,7 +237,7 @@ def test_a_check_says_how_many_tiles_have_a_place_and_overlap(home, folder, caps
 @pytest.mark.parametrize(
     ("stage", "expected"),
     [
-        ("{}", "both tiles show the same in 6 of the 6 looked at"),
+        ("{}", "6 pairs overlap; both tiles show the same in 6 of 6 that could be judged\n"),
         ("{y: down}", "With stage: {x: right, y: up} in batch.yaml, both tiles show the same in 6 of 6."),
         ("{rotation_deg: 90}", "With stage: {x: right, y: up} in batch.yaml, both tiles show the same in 6 of 6."),
     ],
