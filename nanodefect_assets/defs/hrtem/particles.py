@@ -40,9 +40,9 @@ class ParticleConfig(ParticleParams, dg.Config):
         declare_check(
             ("hrtem", "particles"),
             "overlaps_show_the_same",
-            "Where tiles of a map overlap by their positions, two of them show the same. If none do, stage: in "
-            "batch.yaml is wrong, or the images are no map, and particles in overlaps count in every tile; nanodefect "
-            "check says what fits.",
+            "Where tiles of a map overlap by their positions, and show enough to tell, they show the same. If fewer "
+            "than a quarter do, stage: in batch.yaml is wrong, or the images are no map, and particles in overlaps "
+            "count in every tile; nanodefect check says what fits.",
         ),
     ],
 )

@@ -21,6 +21,8 @@ Particle = tuple[str, int]
 """Micrograph and label."""
 _MAP = ["map_id", "modality", "pixel_size_nm"]
 """Tiles that differ in one of these are not compared."""
+_LEAST_ALIKE = 0.25
+"""Of the overlaps that can tell; fewer are chance."""
 _CORNER = ["corner_row_px", "corner_col_px"]
 _SHAPE = ["n_rows", "n_cols"]
 
@@ -53,11 +55,12 @@ class MapFit:
     n_alike: Counter[tuple[str, bool]] = field(default_factory=Counter)
 
     def unlike_maps(self) -> list[str]:
-        """Return the maps whose tiles overlap by their positions, but in one direction nowhere show the same.
+        """Return the maps whose tiles overlap by their positions, but in one direction hardly ever show the same.
 
-        One direction tells: where x of the stage goes the wrong way, tiles above one another fit nevertheless.
+        One direction tells: where x of the stage goes the wrong way, tiles above one another fit nevertheless. A few
+        of the others look alike by chance.
         """
-        return sorted({where[0] for where, n_judged in self.n_judged.items() if n_judged and not self.n_alike[where]})
+        return sorted({at[0] for at, n_judged in self.n_judged.items() if self.n_alike[at] < _LEAST_ALIKE * n_judged})
 
     def count(self, name: str, located: Located) -> None:
         """Add the pairs of a map."""
@@ -140,14 +143,13 @@ def count_once(
     weights = particles["inclusion_weight"].to_numpy(dtype=float).copy()
     is_counted = (weights > 0) & duplicate_of.isna()
     weights[~is_counted] = 0.0
-    sides = (
-        particles[["bbox_row_max_px", "bbox_col_max_px"]].to_numpy()
-        - particles[["bbox_row_min_px", "bbox_col_min_px"]].to_numpy()
+    heights, widths = (
+        (particles[f"bbox_{side}_max_px"] - particles[f"bbox_{side}_min_px"]).to_numpy() for side in ("row", "col")
     )
     for of_part in _parts(map_tiles):
         here = is_counted & particles["micrograph_id"].isin(of_part["micrograph_id"]).to_numpy()
         corners, shapes = of_part[_CORNER].to_numpy(dtype=float), of_part[_SHAPE].to_numpy(dtype=int)
-        weights[here] = map_inclusion_weights(*sides[here].T, corners, shapes)
+        weights[here] = map_inclusion_weights(heights[here], widths[here], corners, shapes)
     return particles.assign(duplicate_of=duplicate_of, inclusion_weight=weights)
 
 

@@ -101,7 +101,7 @@ def histogram_sizes(particles: pd.DataFrame, params: SizeParams) -> pd.DataFrame
 
 
 def _groups(particles: pd.DataFrame) -> list[tuple[tuple, pd.DataFrame]]:
-    """Return the particles that count of each aliquot, length unit and whether simulated, in the order of these keys."""
+    """Return the particles that count of each aliquot, length unit and whether simulated, sorted by these."""
     particles = particles[particles["duplicate_of"].isna()]
     is_calibrated = particles["equivalent_diameter_nm"].notna()
     diameters = particles["equivalent_diameter_nm"].where(is_calibrated, particles["equivalent_diameter_px"])
