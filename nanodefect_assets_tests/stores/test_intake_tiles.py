@@ -255,7 +255,7 @@ def test_a_check_looks_whether_overlaps_show_the_same(stage, expected, home, fol
 
 
 def write_tiles(folder, field, places, rng, off_px=None):
-    """Cut tiles out of a field, each with its own noise, and say where they lie; at the second place by so many pixels wrongly."""
+    """Cut tiles out of a field, each with its own noise, and say where they lie; of the second wrongly."""
     rows = ["file,x_nm,y_nm"]
     for n, (row, col) in enumerate(places):
         tile = field[row : row + 110, col : col + 160] + rng.integers(0, 4, (110, 160))
