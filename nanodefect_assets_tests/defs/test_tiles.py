@@ -56,7 +56,8 @@ def plant_map(folder, rng, *, off_px=0.0, sense_of_x=1):
         lines.append(f"{row}{col}.tif;{sense_of_x * 0.2 * at[1]:.2f};{-0.2 * at[0]:.2f}")
     (folder / "tiles.csv").write_text("\n".join(lines))
     (folder / "batch.yaml").write_text(
-        "batch: map-1\nfiles:\n  - {path: '*.tif', modality: hrstem, positions: tiles.csv}\n"
+        "batch: map-1\nchirality: {true_enantiomers: true, expected_minority_share: 0.08}\n"
+        "files:\n  - {path: '*.tif', modality: sem, positions: tiles.csv}\n"
     )
     return shape, len(cells)
 
@@ -71,6 +72,8 @@ def test_a_particle_in_an_overlap_is_one_particle_in_every_table(home, ingest, r
     (area,) = run_query(home, "SELECT sum(own_area_px)::BIGINT AS px FROM map_tiles").to_pylist()
     assert found["n"] - found["n_again"] == n_planted < found["n"]
     assert run_query(home, "SELECT * FROM measured_particles").num_rows == n_planted
+    crops = "SELECT particle_id, duplicate_of FROM sem_crops WHERE duplicate_of IS NOT NULL ORDER BY particle_id"
+    assert run_query(home, crops) == run_query(home, crops.replace("sem_crops", "particles"))
     assert sizes["n_particles"] + sizes["n_edge"] == n_planted
     assert area["px"] == pytest.approx(shape[0] * shape[1], rel=0.01)
     area_um2 = shape[0] * shape[1] * 0.2**2 * 1e-6
