@@ -48,11 +48,25 @@ def _overlaps(folder: Path, placed: Sequence[PlannedFile]) -> Iterator[str]:
     if len(sizes) > 1:
         yield f"{len(tiles)} of them have {size_nm:.6g} nm/px; only these are compared"
     found = _look(folder, tiles, [_declared(file) for file in tiles], size_nm)
-    looked = f"both tiles show the same in {found.n_alike} of the {found.n_looked_at} looked at"
-    pairs = "1 pair overlaps" if found.n_pairs == 1 else f"{found.n_pairs} pairs overlap"
-    yield pairs + (f"; {looked}" if found.n_pairs else "")
+    yield _agreement(found)
+    if found.n_pairs and found.n_parts > 1:
+        yield f"the map falls into {found.n_parts} parts that do not touch"
+    if found.n_alike:
+        yield f"neighbours lie up to {found.largest_correction_px * size_nm:.3g} nm off their positions; corrected"
     if len(tiles) > 1 and found.n_alike <= _FEW * found.n_looked_at:
         yield from _doubts(folder, tiles, size_nm, found)
+
+
+def _agreement(found: "Alike") -> str:
+    """Say how many pairs overlap, and in how many of those that can tell both tiles show the same."""
+    pairs = "1 pair overlaps" if found.n_pairs == 1 else f"{found.n_pairs} pairs overlap"
+    if not found.n_pairs:
+        return pairs
+    looked = f", {found.n_looked_at} looked at" if found.n_looked_at < found.n_pairs else ""
+    said = [f"both tiles show the same in {found.n_alike} of {found.n_judged} that could be judged"]
+    if n_bare := found.n_looked_at - found.n_judged:
+        said.append(f"{n_bare} {'overlap is' if n_bare == 1 else 'overlaps are'} too small or bare to tell")
+    return "; ".join([pairs + looked, *said])
 
 
 def _doubts(folder: Path, tiles: Sequence[PlannedFile], size_nm: float, found: "Alike") -> Iterator[str]:
@@ -62,16 +76,16 @@ def _doubts(folder: Path, tiles: Sequence[PlannedFile], size_nm: float, found: "
     """
     warning = "WARNING the tiles do not fit together where their positions put them."
     if any(file.map_place is not None and file.map_place.source == "grid" for file in tiles):
-        if not found.n_alike:
+        if not found.n_alike and (found.n_judged or not found.n_pairs):
             yield f"{warning} Is the overlap in grid: the one that was set in Maps?"
         return
     tried = {sense: _look(folder, tiles, [_placed_by(file, sense) for file in tiles], size_nm) for sense in _senses()}
     best = max(tried, key=lambda sense: tried[sense].share)
     if tried[best].share > found.share and tried[best].n_alike > found.n_alike:
-        fit = f"both tiles show the same in {tried[best].n_alike} of {tried[best].n_looked_at}"
+        fit = f"both tiles show the same in {tried[best].n_alike} of {tried[best].n_judged}"
         rotation = f", rotation_deg: {best.rotation_deg:g}" if best.rotation_deg else ""
         yield f"{warning} With stage: {{x: {best.x}, y: {best.y}{rotation}}} in batch.yaml, {fit}."
-    elif not found.n_alike:
+    elif not found.n_alike and (found.n_judged or not found.n_pairs):
         yield (
             f"{warning} No other sense of the stage fits either: do positions and pixel size belong to these images, "
             "and is the stage turned (stage: {rotation_deg: ...})? Particles in overlaps would be counted twice."

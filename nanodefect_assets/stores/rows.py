@@ -112,7 +112,7 @@ class RowsWriter:
 
 
 def read_rows(path: Path, table: Table) -> pd.DataFrame:
-    """Read rows of `table`.
+    """Read rows of `table`; a column that may be missing and came after the file was written is missing in all.
 
     Raises
     ------
@@ -125,4 +125,6 @@ def read_rows(path: Path, table: Table) -> pd.DataFrame:
         raise SchemaError(
             f"{path}: expected nanodefect/{table.name} of a version in {READABLE_VERSIONS}, got {kind!r} {version!r}."
         )
-    return pq.read_table(path).to_pandas()
+    rows = pq.read_table(path).to_pandas()
+    later = {column.name: None for column in table.columns if column.is_nullable and column.name not in rows}
+    return rows.assign(**later)

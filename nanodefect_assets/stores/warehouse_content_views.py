@@ -14,9 +14,10 @@ def measured_particles(*, is_all_simulated: bool) -> View:
     """Return the view that statistics start from: simulated rows count only where the warehouse has no others."""
     return View(
         name="measured_particles",
-        meaning="Particles of measured micrographs; those of simulated ones only if the whole warehouse is simulated.",
+        meaning="Particles of measured micrographs, each once; those of simulated ones only if the whole warehouse is "
+        "simulated.",
         columns=(*schemas.provenance_of(schemas.PARTICLES), *schemas.PARTICLES.columns),
-        sql=f"SELECT * FROM particles WHERE {'true' if is_all_simulated else 'NOT is_simulated'}",
+        sql=f"SELECT * FROM particles WHERE duplicate_of IS NULL{'' if is_all_simulated else ' AND NOT is_simulated'}",
     )
 
 

@@ -25,6 +25,7 @@ def particles():
             "touches_edge": False,
             "unlike_training": None,
             "p_like_training": 0.5,
+            "duplicate_of": None,
             "is_simulated": False,
             "model_name": "fault_classifier",
             "model_version": "shipped",
@@ -58,6 +59,13 @@ def test_regions_at_the_border_parts_and_micrographs_of_another_pixel_size_do_no
 
     assert (row["n_micrographs"], row["n_left_out"]) == (N_MICROGRAPHS - 1, 1 + N_EACH)
     assert row["n_particles"] == (N_MICROGRAPHS - 1) * N_EACH - 2
+
+
+def test_a_particle_that_two_tiles_show_counts_in_one(particles, home):
+    again = particles.iloc[:N_EACH].assign(micrograph_id="pd-1/end/8.tif", duplicate_of="pd-1/end/0.tif#1")
+    once, twice = (rates(home, rows)["faulted"] for rows in (particles, pd.concat([particles, again])))
+
+    assert twice == once
 
 
 def test_no_particle_that_counts_has_no_rate_but_a_reason(particles, home):

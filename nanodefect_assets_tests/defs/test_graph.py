@@ -52,7 +52,7 @@ GRAPH = {
     "sem/sevens": [],
     "sem/label_noise_study": ["sem/sevens"],
     "sem/as_synthesised_study": [],
-    "sem/te_crops": ["hrtem/segmentation", "samples/manifest", "samples/micrographs"],
+    "sem/te_crops": ["hrtem/particles", "hrtem/segmentation", "samples/manifest", "samples/micrographs"],
     "sem/handedness_model": ["sem/te_crops"],
     "sem/handedness": ["sem/handedness_model", "sem/te_crops"],
     "atoms/order": ["atoms/atomic_model"],
@@ -62,7 +62,12 @@ GRAPH = {
     "hrtem/region_training_set": ["hrtem/segmentation", "samples/annotations", "samples/micrographs"],
     "hrtem/fault_classifier": ["hrtem/region_training_set"],
     "hrtem/label_audit": ["hrtem/region_training_set"],
-    "hrtem/particle_classes": ["hrtem/fault_classifier", "hrtem/segmentation", "samples/micrographs"],
+    "hrtem/particle_classes": [
+        "hrtem/fault_classifier",
+        "hrtem/particles",
+        "hrtem/segmentation",
+        "samples/micrographs",
+    ],
     "population/defect_rates": ["hrtem/particle_classes"],
     "population/batch_report": [
         "atoms/grains",

@@ -58,7 +58,7 @@ def write_chain(write, row_of):
         masks = [row_of(schemas.MASKS, micrograph_id=item, segmenter_name=segmenter_name, **kind)]
         masks[0]["threshold"] = float(next(numbers))
         particles = [
-            row_of(schemas.PARTICLES, particle_id=f"{item}#{n}", micrograph_id=item, label=n, **kind)
+            row_of(schemas.PARTICLES, particle_id=f"{item}#{n}", micrograph_id=item, label=n, duplicate_of=None, **kind)
             for n in range(1, n_particles + 1)
         ]
         common = {"place": place, **origin}

@@ -237,7 +237,7 @@ def test_a_check_says_how_many_tiles_have_a_place_and_overlap(home, folder, caps
 @pytest.mark.parametrize(
     ("stage", "expected"),
     [
-        ("{}", "both tiles show the same in 6 of the 6 looked at"),
+        ("{}", "6 pairs overlap; both tiles show the same in 6 of 6 that could be judged\n"),
         ("{y: down}", "With stage: {x: right, y: up} in batch.yaml, both tiles show the same in 6 of 6."),
         ("{rotation_deg: 90}", "With stage: {x: right, y: up} in batch.yaml, both tiles show the same in 6 of 6."),
     ],
@@ -252,6 +252,41 @@ def test_a_check_looks_whether_overlaps_show_the_same(stage, expected, home, fol
     check_folder(home, folder)
 
     assert expected in capsys.readouterr().out
+
+
+def write_tiles(folder, field, places, rng, off_px=None):
+    """Cut tiles out of a field, each with its own noise, and say where they lie; of the second wrongly."""
+    rows = ["file,x_nm,y_nm"]
+    for n, (row, col) in enumerate(places):
+        tile = field[row : row + 110, col : col + 160] + rng.integers(0, 4, (110, 160))
+        tifffile.imwrite(folder / "m" / f"{n}.tif", tile.astype("uint8"))
+        at = (row, col) if off_px is None or n != 1 else (row + off_px[0], col + off_px[1])
+        rows.append(f"{n}.tif,{2 * at[1]},{-2 * at[0]}")
+    (folder / "m" / "tiles.csv").write_text("\n".join(rows))
+    (folder / "batch.yaml").write_text(batch(MAP))
+
+
+def test_a_check_says_how_far_positions_are_off(home, folder, rng, capsys):
+    write_tiles(folder, rng.integers(0, 250, (200, 300)), [(0, 0), (0, 100)], rng, off_px=(12, -16))
+    check_folder(home, folder)
+
+    said = capsys.readouterr().out
+    assert "1 pair overlaps; both tiles show the same in 1 of 1 that could be judged\n" in said
+    assert "neighbours lie up to 40 nm off their positions; corrected\n" in said
+
+
+def test_a_check_tells_overlaps_that_are_bare_or_too_small_and_parts_that_do_not_touch(home, folder, rng, capsys):
+    field = rng.integers(0, 250, (110, 1000))
+    field[:, 170:] = 100
+    for name in "abc":
+        (folder / "m" / f"{name}.tif").unlink()
+    write_tiles(folder, field, [(0, 0), (0, 100), (0, 400), (0, 500)], rng)
+    check_folder(home, folder)
+
+    said = capsys.readouterr().out
+    assert "2 pairs overlap; both tiles show the same in 1 of 1 that could be judged; 1 overlap is too small or" in said
+    assert "the map falls into 2 parts that do not touch\n" in said
+    assert "WARNING the tiles" not in said
 
 
 def test_a_data_bar_is_no_overlap(home, folder, rng, capsys):

@@ -27,10 +27,10 @@ _CLASSIFIER = AssetName(group="hrtem", noun="fault_classifier")
 
 @dg.asset(
     key=["hrtem", "particle_classes"],
-    deps=[["hrtem", "segmentation"], ["samples", "micrographs"], ["hrtem", "fault_classifier"]],
+    deps=[["hrtem", "segmentation"], ["hrtem", "particles"], ["samples", "micrographs"], ["hrtem", "fault_classifier"]],
     partitions_def=sample,
     group_name="hrtem",
-    code_version="2",
+    code_version="3",
     kinds={"sklearn", "parquet"},
     automation_condition=when_inputs_or_models_pass(["hrtem", "fault_classifier"]),
     check_specs=[
@@ -49,7 +49,7 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
     Each region has one of five classes and the probability of all. Other modalities are passed over.
     """
     from nanodefect_assets.domain.micrograph import LabelledMicrograph
-    from nanodefect_assets.domain.schemas import MICROGRAPHS, PARTICLE_CLASSES
+    from nanodefect_assets.domain.schemas import MICROGRAPHS, PARTICLE_CLASSES, PARTICLES
     from nanodefect_assets.science.hrtem.fault_forest import class_probabilities
     from nanodefect_assets.science.hrtem.regions import find_regions
     from nanodefect_assets.science.population.confusion_correction import novel_fraction
@@ -57,13 +57,15 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
     from nanodefect_assets.stores.micrographs import read_micrograph
 
     masks, source = upstream(context, home, "hrtem", "segmentation"), upstream(context, home, "samples", "micrographs")
+    measured = upstream(context, home, "hrtem", "particles")
+    duplicate_of = measured.rows(PARTICLES).set_index("particle_id")["duplicate_of"].dropna().to_dict()
     trained = current_generation(home.home, _CLASSIFIER, Place())
     rows = source.rows(MICROGRAPHS).set_index("micrograph_id")
     images, labels = source.arrays("micrographs"), masks.arrays("labels")
     chosen = [item for item in labels if rows["modality"].get(item) == "hrtem"]
     model = classifier_in_use(home.home)
     estimator, rules, on_step = model.estimator() if chosen else None, rules_of(model.record), log_steps(context.log)
-    inputs = [masks, source] if trained is None else [masks, source, trained]
+    inputs = [masks, source, measured] if trained is None else [masks, source, measured, trained]
     with making(context, home, inputs=inputs) as out, compute.executor() as executor:
         out.add_rows(PARTICLE_CLASSES, [])
 
@@ -88,7 +90,7 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
                     "model_version": model.version,
                     "unlike_training": "; ".join(unlike) or None,
                 }
-                out.add_rows(PARTICLE_CLASSES, _rows(regions, probabilities, likely, about))
+                out.add_rows(PARTICLE_CLASSES, _rows(regions, probabilities, likely, about, duplicate_of))
             on_step(Progress(task="classifying", done=n + 1, total=len(chosen), detail=item))
     made = upstream(context, home, "hrtem", "particle_classes").rows(PARTICLE_CLASSES)
     odd = sorted(made["micrograph_id"][made["unlike_training"].notna()].unique())
@@ -119,7 +121,11 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
 
 
 def _rows(
-    regions: "list[Region]", probabilities: "np.ndarray", likely: "np.ndarray | None", about: dict[str, Any]
+    regions: "list[Region]",
+    probabilities: "np.ndarray",
+    likely: "np.ndarray | None",
+    about: dict[str, Any],
+    duplicate_of: dict[Any, str],
 ) -> list[dict[str, Any]]:
     from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES
 
@@ -131,6 +137,7 @@ def _rows(
             "kind": region.kind,
             "agglomerate_id": region.agglomerate_id,
             "touches_edge": region.touches_edge,
+            "duplicate_of": duplicate_of.get(region.particle_id),
             "class_name": FAULT_CLASSES[int(row.argmax())],
             **dict(zip(P_COLUMNS, row.tolist(), strict=True)),
             "p_like_training": p_like,

@@ -131,8 +131,7 @@ def _sample(place: Place, generations: Mapping[str, StoredGeneration]) -> PageSe
         facts["pixel size"] = _range(rows["pixel_size_nm"], "nm/px")
         facts["dose"] = _range(rows["dose_e_per_nm2"], "e/nm2")
     if (particles := generations.get("particles")) and particles.record.n_items:
-        rows = particles.rows(PARTICLES)
-        facts["particles"] = f"{len(rows)}, of them {int(rows['touches_edge'].sum())} at an edge"
+        facts["particles"] = _found(particles.rows(PARTICLES))
     if scores := generations.get("mask_scores"):
         facts["masks against labels"] = _agreement(scores.rows(MASK_SCORES))
     if series := generations.get("tilt_series"):
@@ -140,6 +139,13 @@ def _sample(place: Place, generations: Mapping[str, StoredGeneration]) -> PageSe
         facts["tilt series"] = "; ".join(f"{row.n_tilts} tilts" for row in rows.itertuples())
     shown = {name: value for name, value in facts.items() if value}
     return PageSection(heading=heading, facts=shown, pictures=_mosaic(generations))
+
+
+def _found(rows: pd.DataFrame) -> str:
+    counted = rows[rows["duplicate_of"].isna()]
+    n_again = len(rows) - len(counted)
+    again = f"; {n_again} more were seen again in another tile" if n_again else ""
+    return f"{len(counted)}, of them {int(counted['touches_edge'].sum())} at an edge{again}"
 
 
 def _range(values: pd.Series, unit: str) -> str:

@@ -37,7 +37,7 @@ class DefectRateConfig(RateParams, dg.Config):
     deps=[dg.AssetDep(["hrtem", "particle_classes"], partition_mapping=batch_of_sample)],
     partitions_def=synthesis_batch,
     group_name="population",
-    code_version="3",
+    code_version="4",
     kinds={"pandas", "parquet"},
     automation_condition=when_inputs_settle,
     check_specs=[
@@ -54,7 +54,7 @@ def defect_rates(
 ) -> dg.MaterializeResult:
     """Share of particles that are oriented, and of these that are faulted, counted and corrected, with intervals.
 
-    Only whole particles count, on micrographs like those that the classifier was trained on.
+    Only whole particles count, each once, on micrographs like those that the classifier was trained on.
     """
     from nanodefect_assets.domain.schemas import DEFECT_RATES, PARTICLE_CLASSES
     from nanodefect_assets.stores.corrections import manifest_in_force
@@ -99,7 +99,7 @@ def _aliquot_rows(
     from nanodefect_assets.science.population.confusion_correction import novel_fraction
 
     rows: list[dict[str, Any]] = []
-    whole = particles[particles["kind"] == "particle"]
+    whole = particles[(particles["kind"] == "particle") & particles["duplicate_of"].isna()]
     for is_simulated, every in whole.groupby("is_simulated"):
         counted = every[~every["touches_edge"] & every["unlike_training"].isna()]
         novel = novel_fraction(counted["p_like_training"].to_numpy(dtype=float), config)

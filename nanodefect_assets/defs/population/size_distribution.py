@@ -42,7 +42,7 @@ class SizeConfig(SizeParams, dg.Config):
     ],
     partitions_def=synthesis_batch,
     group_name="population",
-    code_version="2",
+    code_version="3",
     kinds={"pandas", "parquet"},
     automation_condition=when_inputs_settle,
     check_specs=[
@@ -117,7 +117,18 @@ def _looked_at(home: "Home", particles: "StoredGeneration") -> "pd.DataFrame":
     ids = images["micrograph_id"]
     images = images[ids.isin(masks["micrograph_id"]) & ~ids.isin(set_aside)]
     smallest = _smallest_diameters(images, source, particles, is_drawn=images["micrograph_id"].isin(drawn))
-    return images.assign(min_diameter_px=smallest)
+    return images.assign(min_diameter_px=smallest, own_area_px=_own_areas(images, particles))
+
+
+def _own_areas(images: "pd.DataFrame", particles: "StoredGeneration") -> "pd.Series":
+    """Return the pixels of each micrograph that no other tile of a map shows better, as particles were counted."""
+    from nanodefect_assets.domain.schemas import MAP_TILES
+
+    whole = images["n_rows"] * images["n_cols"]
+    if not particles.rows_path(MAP_TILES).exists():  # of a version that knew no maps
+        return whole
+    own = particles.rows(MAP_TILES).set_index("micrograph_id")["own_area_px"]
+    return images["micrograph_id"].map(own).astype(float).fillna(whole)
 
 
 def _smallest_diameters(

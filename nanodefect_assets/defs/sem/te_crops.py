@@ -4,14 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from nanodefect_assets.defs.check_results import tested
 from nanodefect_assets.defs.checks import declare_check, items_check, items_result
 from nanodefect_assets.defs.conditions import when_inputs_pass
 from nanodefect_assets.defs.making import making, report, upstream
 from nanodefect_assets.defs.partitions import sample
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import HomeResource
-from nanodefect_assets.defs.sem.overlapping import SeenTwice, find_seen_twice
 from nanodefect_assets.domain.progress import Progress
 from nanodefect_assets.science.imaging.params import InstanceParams
 from nanodefect_assets.science.sem.params import CropParams
@@ -35,10 +33,10 @@ class CropConfig(CropParams, InstanceParams, dg.Config):
 
 @dg.asset(
     key=list(_ASSET),
-    deps=[["hrtem", "segmentation"], ["samples", "micrographs"], ["samples", "manifest"]],
+    deps=[["hrtem", "segmentation"], ["hrtem", "particles"], ["samples", "micrographs"], ["samples", "manifest"]],
     partitions_def=sample,
     group_name="sem",
-    code_version="2",
+    code_version="3",
     kinds={"scikitimage", "zarr"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -48,12 +46,6 @@ class CropConfig(CropParams, InstanceParams, dg.Config):
             "particles_are_whole",
             "At least a fifth of the particles of a chiral sample is whole, large enough and counted only here.",
         ),
-        declare_check(
-            _ASSET,
-            "overlaps_show_the_same",
-            "Where tiles of a map overlap by their positions, two of them show the same. If none do, stage: in "
-            "batch.yaml is wrong, and particles in overlaps are counted twice; nanodefect check says what fits.",
-        ),
     ],
 )
 def te_crops(context: dg.AssetExecutionContext, config: CropConfig, home: HomeResource) -> dg.MaterializeResult:
@@ -62,20 +54,24 @@ def te_crops(context: dg.AssetExecutionContext, config: CropConfig, home: HomeRe
     Only for batches whose batch.yaml has a section `chirality`. Particles at an edge, too small, or in the overlap of
     two tiles and seen better in the other are rows without a crop.
     """
-    from nanodefect_assets.domain.schemas import MICROGRAPHS, SEM_CROPS
+    from nanodefect_assets.domain.schemas import MAP_TILES, MICROGRAPHS, SEM_CROPS
     from nanodefect_assets.stores.manifests import read_sample_manifest
 
     files = upstream(context, home, "samples", "manifest")
     chirality = read_sample_manifest(files).chirality
     source, masks = upstream(context, home, "samples", "micrographs"), upstream(context, home, "hrtem", "segmentation")
+    measured = upstream(context, home, "hrtem", "particles")
     images = source.rows(MICROGRAPHS)
     chosen = images[(images["modality"] == "sem") & (chirality is not None)]
-    with making(context, home, inputs=[source, masks, files], params=config) as out:
+    with making(context, home, inputs=[source, masks, measured, files], params=config) as out:
         out.add_rows(SEM_CROPS, [])
         cutter = _Cutter(context, config, source, masks, out)
         if len(chosen):
             is_ready_cut = chirality is not None and chirality.one_particle_per_image
-            (cutter.take_whole if is_ready_cut else cutter.cut)(chosen)
+            if is_ready_cut:
+                cutter.take_whole(chosen)
+            else:
+                cutter.cut(chosen, measured.rows(MAP_TILES))
     rows = upstream(context, home, *_ASSET).rows(SEM_CROPS)
     n_cut = int(rows["crop_index"].notna().sum())
     return report(
@@ -83,8 +79,6 @@ def te_crops(context: dg.AssetExecutionContext, config: CropConfig, home: HomeRe
         metadata={
             "n_particles": len(rows),
             "n_cut": n_cut,
-            "n_overlapping_pairs": sum(cutter.seen_twice.n_pairs.values()),
-            "n_pairs_showing_the_same": sum(cutter.seen_twice.n_alike.values()),
             **{f"n_{why}": int(n) for why, n in rows["left_out"].value_counts().items()},
         },
         checks=[
@@ -95,19 +89,8 @@ def te_crops(context: dg.AssetExecutionContext, config: CropConfig, home: HomeRe
                 severity=dg.AssetCheckSeverity.WARN,
                 metadata={"n_particles": len(rows), "n_cut": n_cut},
             ),
-            _overlaps_result(cutter.seen_twice),
         ],
         preview=_preview(context, home) if n_cut else None,
-    )
-
-
-def _overlaps_result(seen: SeenTwice) -> dg.AssetCheckResult:
-    unlike = seen.unlike_maps()
-    return dg.AssetCheckResult(
-        check_name="overlaps_show_the_same",
-        passed=not unlike,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"maps_without": unlike, **tested(sum(seen.n_pairs.values()))},
     )
 
 
@@ -124,22 +107,21 @@ class _Cutter:
     ) -> None:
         self._on_step, self._config, self._out = log_steps(context.log), config, out
         self._images, self._labels = source.arrays("micrographs"), masks.arrays("labels")
-        self.seen_twice = SeenTwice(duplicates={}, n_pairs={}, n_alike={})
 
-    def cut(self, micrographs: "pd.DataFrame") -> None:
-        """Part, find what is seen twice, cut."""
+    def cut(self, micrographs: "pd.DataFrame", map_tiles: "pd.DataFrame") -> None:
+        """Part, find what is seen twice by where tiles lie, cut."""
+        from nanodefect_assets.science.imaging.tile_maps import find_seen_twice
         from nanodefect_assets.stores.arrays import ArraysReader
 
         items = [item for item in micrographs["micrograph_id"] if item in self._labels]
         self._out.arrays(PARTED)
         names = {item: found for item in items if (found := self._part(item)) is not None}
         parted = ArraysReader(self._out.folder / f"{PARTED}.zarr", PARTED)
-        compared = micrographs[micrographs["micrograph_id"].isin(list(names))]
-        self.seen_twice = find_seen_twice(compared, self._images, parted)
+        duplicates = find_seen_twice(map_tiles[map_tiles["micrograph_id"].isin(list(names))], parted)
         for n, item in enumerate(names):
             twins = {
                 label: f"{other}#{names[other][kept - 1]}"
-                for (tile, label), (other, kept) in self.seen_twice.duplicates.items()
+                for (tile, label), (other, kept) in duplicates.items()
                 if tile == item
             }
             with self._out.item(item):

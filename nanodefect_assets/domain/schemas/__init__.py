@@ -19,6 +19,7 @@ from nanodefect_assets.domain.schemas.atoms import (
 from nanodefect_assets.domain.schemas.hrtem import (
     FAULT_SCORES,
     LABEL_AUDIT,
+    MAP_TILES,
     MASK_SCORES,
     MASKS,
     PARTICLE_CLASSES,
@@ -118,6 +119,7 @@ WRITTEN: tuple[Table, ...] = (
     MASK_SCORES,
     TRAINING_MICROGRAPHS,
     PARTICLES,
+    MAP_TILES,
     TRAININGS,
     MODEL_SCORES,
     BENCHMARK_SCORES,
@@ -175,6 +177,7 @@ __all__ = [
     "HANDEDNESS_FRACTIONS",
     "HANDEDNESS_MODELS",
     "LABEL_AUDIT",
+    "MAP_TILES",
     "MASKS",
     "MASK_SCORES",
     "MICROGRAPHS",

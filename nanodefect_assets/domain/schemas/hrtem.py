@@ -90,12 +90,37 @@ PARTICLES = Table(
         number(
             "inclusion_weight",
             "1 / probability that a particle of this bounding box lies whole inside the frame (Miles-Lantuejoul); "
-            "0 where it touches the edge.",
+            "0 where it touches the edge or is a duplicate. In a map: whole in at least one tile.",
+        ),
+        text(
+            "duplicate_of",
+            "Particle of another tile of the map that is counted in its stead; missing if this one counts.",
+            null=True,
         ),
         number("mean_counts", "Mean intensity.", "counts"),
         number("sd_counts", "Standard deviation of the intensity.", "counts"),
     ),
     key=("particle_id",),
+)
+
+MAP_TILES = Table(
+    name="map_tiles",
+    meaning="A tile of a map in its place, by its position and by what neighbouring tiles show.",
+    columns=(
+        MICROGRAPH,
+        SIMULATED,
+        text("map_id", "Map that it is a tile of."),
+        text("modality", "hrtem, hrstem or sem."),
+        number("pixel_size_nm", "Edge of a pixel.", "nm/px"),
+        integer("n_rows", "Rows of the tile.", "px"),
+        integer("n_cols", "Columns of the tile.", "px"),
+        integer("part", "Number of the part of the map, from 0: tiles that overlaps join. Only these are compared."),
+        number("corner_row_px", "Upper left corner, down from where the map's first tile was said to be.", "px"),
+        number("corner_col_px", "Upper left corner, to the right of it.", "px"),
+        number("corrected_px", "How far that is from where its position put it.", "px"),
+        integer("own_area_px", "Pixels that no tile shows whose centre is nearer; their sum is the map's area.", "px"),
+    ),
+    key=("micrograph_id",),
 )
 
 TRAINING_MICROGRAPHS = Table(
@@ -174,6 +199,7 @@ PARTICLE_CLASSES = Table(
             "Share of regions like the training that lie at least as far out in features; novel up to 0.05.",
             null=True,
         ),
+        text("duplicate_of", "Particle of another tile of a map that is counted in its stead.", null=True),
     ),
     key=("region_id",),
 )

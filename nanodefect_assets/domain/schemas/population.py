@@ -19,7 +19,7 @@ SIZE_DISTRIBUTIONS = Table(
             "Files with particles that count. Frames of one file may show one field of view: errors count them as one.",
         ),
         integer("n_particles", "Particles that count: not at an edge, and not below min_diameter."),
-        integer("n_edge", "Particles left out because they touch an edge."),
+        integer("n_edge", "Particles left out because they touch an edge, and no tile of a map shows them whole."),
         integer(
             "n_below_min_diameter",
             "Particles left out because not every micrograph would have kept them: smaller than min_diameter. The "
@@ -33,15 +33,15 @@ SIZE_DISTRIBUTIONS = Table(
         ),
         number(
             "number_density_per_um2",
-            "Particles per area, weighted for those at an edge. Each micrograph is a field of its own: where "
-            "tiles of a map overlap, area and particles count twice alike, which leaves this right, not n_particles.",
+            "Particles per area, weighted for those at an edge. Where tiles of a map overlap, particles and area "
+            "count once: the area is that of the union of the tiles.",
             "1/um2",
             null=True,
         ),
         number(
             "number_density_per_um2_se",
-            "Its standard error, clustered by file, empty ones too. Overlapping tiles are taken for independent, which "
-            "makes it too small, by up to the root of how often the map is covered.",
+            "Its standard error, clustered by file, empty ones too; a tile of a map with what is counted in it and the "
+            "area that is its own.",
             "1/um2",
             null=True,
         ),
@@ -117,7 +117,9 @@ DEFECT_RATES = Table(
         ),
         integer("n_micrographs", "Micrographs with classified particles."),
         integer("n_particles", "Whole particles that were classified, of all classes."),
-        integer("n_left_out", "Particles left out: cut by the frame, or on micrographs unlike the training."),
+        integer(
+            "n_left_out", "Particles left out: cut by the frame, or on micrographs unlike the training. No duplicates."
+        ),
         number("raw", "Share as counted.", null=True),
         number("raw_low", "Lower end of its 95 % interval, clustered by micrograph.", null=True),
         number("raw_high", "Upper end.", null=True),

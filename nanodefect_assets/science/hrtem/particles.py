@@ -49,7 +49,7 @@ def measure_particles(labelled: LabelledMicrograph, params: ParticleParams) -> p
     -------
     DataFrame
         The columns of `PARTICLES`, one row per particle in the order of their numbers. Lengths in nm are not a number
-        where the micrograph is not calibrated.
+        where the micrograph is not calibrated. Each particle counts: a micrograph knows of no other.
 
     Notes
     -----
@@ -69,6 +69,7 @@ def measure_particles(labelled: LabelledMicrograph, params: ParticleParams) -> p
     columns = {name: np.array([row[name] for row in rows]) for name in _MEASURED}
     columns |= _shape_ratios(columns) | _frame_columns(columns, labels.shape)
     columns |= _micrograph_columns(columns, labelled.micrograph)
+    columns["duplicate_of"] = np.full(len(rows), None, dtype=object)
     return pd.DataFrame(
         {column.name: pd.array(columns[column.name], dtype=_DTYPES[column.type]) for column in PARTICLES.columns}
     )

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import coo_array, csr_array, diags_array
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import splu
 
 from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
@@ -35,21 +36,43 @@ class Located:
         Whether the offset that the two tiles show is among those that the places follow from.
     residuals_px : ndarray of shape (pair,)
         Distance between that offset and the one that holds; NaN where the tiles show none.
+    is_judged : ndarray of shape (pair,)
+        Whether the overlap is large and rich enough to tell.
     """
 
     corners_px: Float[np.ndarray, "tile 2"]
     overlaps: Overlaps
     is_used: Bool[np.ndarray, " pair"]
     residuals_px: Float[np.ndarray, " pair"]
+    is_judged: Bool[np.ndarray, " pair"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alike:
-    """How many pairs of tiles overlap, at how many of them was looked, and in how many both show the same."""
+    """What the overlaps of a map tell of the places of its tiles.
+
+    Attributes
+    ----------
+    n_pairs : int
+        Pairs of tiles that overlap.
+    n_looked_at : int
+        Those at which was looked.
+    n_judged : int
+        Those of them that are large enough, and show enough, to tell.
+    n_alike : int
+        Those of them in which both tiles show the same.
+    n_parts : int
+        Parts into which the map falls: tiles of two parts overlap nowhere.
+    largest_correction_px : float
+        How far, at most, two of the tiles that show the same lie from where their positions put them, in pixels.
+    """
 
     n_pairs: int
     n_looked_at: int
+    n_judged: int
     n_alike: int
+    n_parts: int
+    largest_correction_px: float
 
     @property
     def share(self) -> float:
@@ -77,14 +100,15 @@ def locate_tiles(
     """
     overlaps = find_overlaps(corners_px, shapes, params)
     offsets, is_believed = overlaps.offsets_px.copy(), np.zeros(len(overlaps), dtype=bool)
+    is_judged = is_believed.copy()
     for at, (first, second) in enumerate(overlaps.pairs):
         on_step(Progress(task="aligning tiles", done=at, total=len(overlaps)))
         refined = refine_offset(tiles[first], tiles[second], overlaps.offsets_px[at], params)
-        offsets[at], is_believed[at] = refined.offset_px, refined.is_believed
+        offsets[at], is_believed[at], is_judged[at] = refined.offset_px, refined.is_believed, refined.is_judged
     seen = Overlaps(pairs=overlaps.pairs, offsets_px=offsets)
     corners, is_used, residuals = solve_positions(corners_px, seen, is_believed, params)
     held = Overlaps(pairs=seen.pairs, offsets_px=corners[seen.pairs[:, 1]] - corners[seen.pairs[:, 0]])
-    return Located(corners_px=corners, overlaps=held, is_used=is_used, residuals_px=residuals)
+    return Located(corners_px=corners, overlaps=held, is_used=is_used, residuals_px=residuals, is_judged=is_judged)
 
 
 def count_alike(
@@ -106,11 +130,31 @@ def count_alike(
     """
     overlaps = find_overlaps(corners_px, shapes, params)
     chosen = np.unique(np.linspace(0, len(overlaps) - 1, min(most, len(overlaps))).round().astype(int))
-    n_alike = sum(
-        refine_offset(tiles[first], tiles[second], overlaps.offsets_px[at], params).is_believed
-        for at, (first, second) in zip(chosen, overlaps.pairs[chosen], strict=True)
+    stage = overlaps.offsets_px[chosen]
+    looked = [
+        refine_offset(tiles[first], tiles[second], offset, params)
+        for (first, second), offset in zip(overlaps.pairs[chosen], stage, strict=True)
+    ]
+    corrections = [np.hypot(*(one.offset_px - at)) for one, at in zip(looked, stage, strict=True) if one.is_believed]
+    return Alike(
+        n_pairs=len(overlaps),
+        n_looked_at=len(chosen),
+        n_judged=sum(one.is_judged for one in looked),
+        n_alike=sum(one.is_believed for one in looked),
+        n_parts=len(set(number_parts(len(shapes), find_overlaps(corners_px, shapes, any_overlap(params)).pairs))),
+        largest_correction_px=float(max(corrections, default=0.0)),
     )
-    return Alike(n_pairs=len(overlaps), n_looked_at=len(chosen), n_alike=n_alike)
+
+
+def any_overlap(params: OverlapParams) -> OverlapParams:
+    """Return parameters by which tiles overlap if they share a pixel, too few to compare them or not."""
+    return params.model_copy(update={"min_overlap_px": 1})
+
+
+def number_parts(n_tiles: int, pairs: Int[np.ndarray, "pair 2"]) -> Int[np.ndarray, " tile"]:
+    """Return for each tile the number of the part that it belongs to, of tiles that `pairs` join, from 0."""
+    joined = coo_array((np.ones(len(pairs)), tuple(pairs.T)), shape=(n_tiles, n_tiles))
+    return connected_components(joined, directed=False)[1]
 
 
 def solve_positions(

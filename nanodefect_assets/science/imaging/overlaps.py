@@ -74,11 +74,14 @@ class Refined:
         Pearson's coefficient of the overlap at the best shift within the bound; 0 where there is none, or only chance.
     is_believed : bool
         Whether the two tiles look alike there.
+    is_judged : bool
+        Whether that could be seen at all: the overlap is large enough and shows more than noise.
     """
 
     offset_px: Float[np.ndarray, " 2"]
     correlation: float
     is_believed: bool
+    is_judged: bool
 
 
 def corners_px(
@@ -161,8 +164,25 @@ def refine_offset(first: _Image, second: _Image, offset_px: Float[np.ndarray, " 
     found = max((_follow(first, second, start, kind, params) for kind in ("phase", None)), key=lambda one: one[1])
     offset, correlation = found
     if correlation < params.min_correlation:
-        return Refined(offset_px=start, correlation=correlation, is_believed=False)
-    return Refined(offset_px=offset, correlation=correlation, is_believed=True)
+        is_judged = _can_tell(first, second, np.round(start).astype(int), params)
+        return Refined(offset_px=start, correlation=correlation, is_believed=False, is_judged=is_judged)
+    return Refined(offset_px=offset, correlation=correlation, is_believed=True, is_judged=True)
+
+
+def _can_tell(first: _Image, second: _Image, offset_px: Int[np.ndarray, " 2"], params: OverlapParams) -> bool:
+    """Return whether two tiles would be found alike at an offset if they showed the same, each with its own noise."""
+    cuts = _cuts(first, second, offset_px, params)
+    if cuts is None:
+        return False
+    return min(_structure(cut) for cut in cuts) >= max(params.min_correlation, _least_correlation(*cuts))
+
+
+def _structure(cut: _Image) -> float:
+    """Return the share of a cut's variance that is no white noise, as the correlation of neighbouring pixels.
+
+    A second image of the same, with noise of its own, has this correlation with it.
+    """
+    return float(np.mean(cut[1:] * cut[:-1]) + np.mean(cut[:, 1:] * cut[:, :-1])) / 2
 
 
 def _follow(
@@ -190,8 +210,12 @@ def _follow(
     if cuts is None:
         return start, 0.0
     correlation = float(np.mean(cuts[0] * cuts[1]))
-    least = max(_STANDARD_ERRORS / np.sqrt(cuts[0].size), _ERRORS_OF_TEXTURE * _chance_correlation(*cuts))
-    return (start, 0.0) if correlation < least else (offset, correlation)
+    return (start, 0.0) if correlation < _least_correlation(*cuts) else (offset, correlation)
+
+
+def _least_correlation(first: _Image, second: _Image) -> float:
+    """Return the correlation from which on the likeness of two cuts is no chance."""
+    return max(_STANDARD_ERRORS / np.sqrt(first.size), _ERRORS_OF_TEXTURE * _chance_correlation(first, second))
 
 
 def _window(shape: tuple[int, ...]) -> _Image:

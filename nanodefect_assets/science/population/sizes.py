@@ -42,7 +42,8 @@ def summarise_sizes(
         Rows of `PARTICLES`, of any number of samples.
     micrographs : DataFrame
         Rows of `MICROGRAPHS`: every one in which particles were looked for, found or not. A further column
-        ``min_diameter_px`` has the smallest equivalent diameter that segmentation kept in each; 0 for none.
+        ``min_diameter_px`` has the smallest equivalent diameter that segmentation kept in each, 0 for none, and
+        ``own_area_px`` how many pixels of it no other tile of a map shows better.
     params : SizeParams
         From how many particles on a distribution is fitted, and how often micrographs are drawn again.
     rng : Generator
@@ -56,12 +57,12 @@ def summarise_sizes(
 
     Notes
     -----
-    Particles at an edge are left out, the others count with their inclusion weight. Where micrographs differ in the
-    smallest diameter kept, mean, spread, median and number density are of particles that every one of them would have
-    kept; the lognormal fit knows of each micrograph's own limit and takes all. Errors take each file as a
-    cluster, for frames of one file may show one field of view: with a single file they are not numbers, because how
-    fields differ is not known. Those of sizes take the files with particles, that of the number density all. Mean and
-    number density have the ratio estimator's error, the others that of files drawn again.
+    Particles at an edge and duplicates are left out, the others count with their inclusion weight. Where micrographs
+    differ in the smallest diameter kept, mean, spread, median and number density are of particles that every one of
+    them would have kept; the lognormal fit knows of each micrograph's own limit and takes all. Errors take each file
+    as a cluster, for frames of one file may show one field of view: with a single file they are not numbers, because
+    how fields differ is not known. Those of sizes take the files with particles, that of the number density all. Mean
+    and number density have the ratio estimator's error, the others that of files drawn again.
     """
     if unknown := set(particles["micrograph_id"]) - set(micrographs["micrograph_id"]):
         raise ValueError(f"Expected the micrographs of all particles. Missing: {sorted(unknown)[:3]}.")
@@ -100,7 +101,8 @@ def histogram_sizes(particles: pd.DataFrame, params: SizeParams) -> pd.DataFrame
 
 
 def _groups(particles: pd.DataFrame) -> list[tuple[tuple, pd.DataFrame]]:
-    """Return the particles of each aliquot, length unit and whether simulated, in the order of these keys."""
+    """Return the particles that count of each aliquot, length unit and whether simulated, sorted by these."""
+    particles = particles[particles["duplicate_of"].isna()]
     is_calibrated = particles["equivalent_diameter_nm"].notna()
     diameters = particles["equivalent_diameter_nm"].where(is_calibrated, particles["equivalent_diameter_px"])
     keyed = _keys(particles, is_calibrated).assign(
@@ -181,8 +183,8 @@ def _smallest_diameters(micrographs: pd.DataFrame) -> np.ndarray:
 
 
 def _number_density(inner: pd.DataFrame, micrographs: pd.DataFrame) -> dict[str, float]:
-    """Return particles per area: weights over the area of all micrographs, an unbiased estimate on equal frames."""
-    areas = micrographs["n_rows"] * micrographs["n_cols"] * micrographs["pixel_size_nm"] ** 2 * _UM2_PER_NM2
+    """Return particles per area: weights over the area that micrographs show together, unbiased on equal frames."""
+    areas = micrographs["own_area_px"] * micrographs["pixel_size_nm"] ** 2 * _UM2_PER_NM2
     files = _files(micrographs)
     areas_um2 = np.bincount(files, areas.to_numpy(dtype=float))
     n_expected = np.bincount(files[_positions(inner, micrographs)], inner["weight"], minlength=areas_um2.size)

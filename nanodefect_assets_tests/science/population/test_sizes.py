@@ -29,6 +29,7 @@ def particles(
         touches_edge=edge,
         is_simulated=is_simulated,
         modality=modality,
+        duplicate_of=None,
     )
 
 
@@ -48,6 +49,7 @@ def micrographs_of(table, *, empty=(), pixel_size_nm=0.1, min_diameter_px=0.0, s
             "n_rows": shape[0],
             "n_cols": shape[1],
             "min_diameter_px": min_diameter_px,
+            "own_area_px": shape[0] * shape[1],
         }
     )
 
