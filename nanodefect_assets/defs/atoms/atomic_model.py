@@ -42,7 +42,7 @@ class AtomicModelConfig(AtomFitParams, dg.Config):
     ],
     partitions_def=sample,
     group_name="atoms",
-    code_version="3",
+    code_version="4",
     kinds={"numba", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[

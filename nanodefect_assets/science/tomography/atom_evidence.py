@@ -2,7 +2,7 @@
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy.stats import norm
+from scipy.optimize import brentq
 
 from nanodefect_assets.science.tomography.atom_model import AtomState
 from nanodefect_assets.science.tomography.precision import Precision
@@ -33,12 +33,30 @@ def needed_significance(state: AtomState, false_alarms: float) -> float:
 
     Notes
     -----
-    Noise has as many chances as places that do not overlap: the volume over that of a Gaussian of the atoms' width.
+    Solves `expected_false_atoms` = `false_alarms`, above the value where the formula is largest.
     """
-    sigma_px = float(np.median(state.sigma_px))
-    depth = max(state.shape)
-    places = state.shape[0] * state.shape[1] * depth / (np.sqrt(2 * np.pi) * max(sigma_px, 0.5)) ** 3
-    return float(norm.isf(false_alarms / max(places, 1.0)))
+    most, fewest = np.sqrt(3.0), 30.0
+    if expected_false_atoms(state, most) <= false_alarms:
+        return float(most)
+    return float(brentq(lambda level: np.log(expected_false_atoms(state, level) / false_alarms), most, fewest))
+
+
+def expected_false_atoms(state: AtomState, significance: float) -> float:
+    """Return how many maxima noise alone has above a significance, in the whole volume, on average.
+
+    Notes
+    -----
+    Significance over all places is a Gaussian random field, whose high maxima number V sqrt(det L) (u^2 - 1)
+    exp(-u^2 / 2) / (2 pi)^2 (R. J. Adler, The Geometry of Random Fields, 1981; K. J. Worsley et al., Hum. Brain Mapp.
+    4, 58, 1996, table II). L is the covariance of its gradient: the mean over the views of P' P / (2 sigma^2), for in
+    each view P the field is correlated as a Gaussian of sigma sqrt(2) is wide.
+    """
+    sigma_px = max(float(np.median(state.sigma_px)), 0.5)
+    across = state.geometry.rotations[:, :2]
+    gradient = np.einsum("vpa,vpb->ab", across, across) / (2 * len(across) * sigma_px**2)
+    n_voxels = state.shape[0] * state.shape[1] * max(state.shape)
+    density = np.sqrt(np.linalg.det(gradient)) / (2 * np.pi) ** 2
+    return float(n_voxels * density * (significance**2 - 1) * np.exp(-0.5 * significance**2))
 
 
 def intensity_classes(intensity: Float[np.ndarray, " atom"]) -> Int[np.ndarray, " atom"]:

@@ -37,26 +37,39 @@ def find_missing(
 
     Notes
     -----
-    With g the image of an atom of intensity 1 at a place, its best intensity is <w r, g> / <w g, g>, and the logarithm
-    of the likelihood rises by half of z^2 = <w r, g>^2 / <w g, g>. Both products are sums over the views of blurred
-    images, read where the place shows: two back-projections. Places are maxima of z that reach 0.6 of what an atom
-    needs to be kept, and stand off the others; whether they are atoms is for the fit with all others to say.
+    Places are maxima of `significance_map` that reach 0.6 of what an atom needs to be kept, and stand off the others;
+    whether they are atoms is for the fit with all others to say.
     """
-    shape = (state.shape[1], *state.shape)
-    projector = SplatProjector(state.geometry.rotations, state.geometry.shifts_px, shape, state.shape)
-    z = _significance(state, residual, weights, projector)
+    z = significance_map(state, residual, weights)
     needed = _SHARE_OF_NEEDED * needed_significance(state, params.false_alarms)
     found, _ = find_maxima(z, needed)
     if not len(found):
         return np.empty((0, 3))
     voxel = state.pixel_size_angstrom
-    places = positions_of(between_voxels(z, found), shape, voxel)
+    places = positions_of(between_voxels(z, found), z.shape, voxel)
     away = KDTree(state.positions_angstrom).query(places)[0] >= _LEAST_DISTANCE * params.merge_angstrom
     places = places[away]
     return places[without_near(places, params.merge_angstrom)]
 
 
-def _significance(state: AtomState, residual: Images, weights: Images, projector: SplatProjector) -> Volume3D:
+def significance_map(state: AtomState, residual: Images, weights: Images) -> Volume3D:
+    """Return, for every voxel, the best intensity of one more atom there over its standard deviation.
+
+    Parameters
+    ----------
+    state : AtomState
+        The image model, which says how an atom looks.
+    residual, weights : ndarray of shape (tilt, row, col)
+        What it leaves over, and one over the variance of each pixel.
+
+    Notes
+    -----
+    With g the image of an atom of intensity 1 at a place, its best intensity is <w r, g> / <w g, g>, and the logarithm
+    of the likelihood rises by half of z^2 = <w r, g>^2 / <w g, g>. Both products are sums over the views of blurred
+    images, read where the place shows: two back-projections. The halo's own square, a few per cent, is left out.
+    """
+    shape = (state.shape[1], *state.shape)
+    projector = SplatProjector(state.geometry.rotations, state.geometry.shifts_px, shape, state.shape)
     sigma_px, factors = float(np.median(state.sigma_px)), state.factors[:, None, None].astype(np.float32)
     along = _blurred(state.with_halo(weights * residual), sigma_px)
     # The square of a Gaussian of sum 1 is one of 1 / sqrt(2) of its width and of sum 1 / (4 pi sigma^2).

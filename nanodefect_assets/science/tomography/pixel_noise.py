@@ -9,6 +9,7 @@ from scipy.optimize import nnls
 from nanodefect_assets.science.tomography.atom_images import Images
 
 _N_BINS = 32
+_N_FITS = 3
 _FLOOR = 1e-12
 
 
@@ -47,9 +48,14 @@ def measure_noise(expected: Images, residual: Images) -> PixelNoise:
     bins = np.clip(np.searchsorted(edges, expected.ravel(), side="right") - 1, 0, n_bins - 1)
     counts = np.bincount(bins, minlength=n_bins).astype(float)
     level = _mean(bins, expected.ravel(), counts)
-    variance = np.maximum(_mean(bins, residual.ravel() ** 2, counts), _FLOOR)
-    trust = np.sqrt(counts) / variance
-    found, _ = nnls(np.stack([trust, np.maximum(level, 0) * trust], axis=1), variance * trust)
+    variance = _mean(bins, residual.ravel() ** 2, counts)
+    columns = np.stack([np.ones(n_bins), np.maximum(level, 0)], axis=1)
+    # Trusted by the variance that is expected: the measured one of a few well fitted pixels may be next to nothing.
+    expected_variance = np.full(n_bins, max(float(counts @ variance / counts.sum()), _FLOOR))
+    for _ in range(_N_FITS):
+        trust = np.sqrt(counts) / expected_variance
+        found, _ = nnls(columns * trust[:, None], variance * trust)
+        expected_variance = np.maximum(columns @ found, _FLOOR)
     return PixelNoise(constant=float(found[0]), gain=float(found[1]))
 
 

@@ -25,6 +25,8 @@ _START_SIGMA_ANGSTROM = 0.5
 _DAMPING = 1e-3
 _LARGEST_MOVE_ANGSTROM = 0.4
 _LARGEST_LOG = 0.3
+_SMALLEST_SIGMA_PX = 0.5
+"""Narrower is no atom that an image could show, but one bright pixel."""
 _FAINT = 1e-3
 _N_ALONE = 2
 _N_HALVINGS = 4
@@ -196,10 +198,16 @@ def _stepped(
     before = float(np.sum(weights * residual**2, dtype=float))
     for n in range(_N_HALVINGS):
         share = 0.5**n
-        trial = _without_gauge(state.moved(step.plus(share - 1, step)))
+        trial = _no_spikes(_without_gauge(state.moved(step.plus(share - 1, step))))
         if float(np.sum(weights * (images - trial.images()) ** 2, dtype=float)) <= before:
             return trial, 100 * share * float(np.median(np.linalg.norm(step.atoms[:, :3], axis=1)))
     return state, 0.0
+
+
+def _no_spikes(state: AtomState) -> AtomState:
+    return replace(
+        state, sigma_angstrom=np.maximum(state.sigma_angstrom, _SMALLEST_SIGMA_PX * state.pixel_size_angstrom)
+    )
 
 
 def _without_gauge(state: AtomState) -> AtomState:

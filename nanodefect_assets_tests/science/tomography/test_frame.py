@@ -15,6 +15,14 @@ def test_a_particle_lies_within_its_frame_at_any_dose_and_on_any_background(rng)
         assert not fills_frame(rng.poisson(electrons * disc + beside, (9, 64, 64)).astype(np.float32))
 
 
+@pytest.mark.parametrize("radius", [6, 12, 24])
+def test_a_particle_lies_within_a_frame_however_large(rng, radius):
+    rows, cols = np.indices((128, 128)) - 64
+    disc = np.where(rows**2 + cols**2 < radius**2, 1.0, 0.0)
+    for electrons, beside in ((100, 50), (5, 3), (1, 0.3)):
+        assert not fills_frame(rng.poisson(electrons * disc + beside, (9, 128, 128)).astype(np.float32))
+
+
 def test_a_rough_film_fills_its_frame(rng):
     assert fills_frame(gaussian_filter(rng.random((9, 64, 64)), (0, 4, 4)).astype(np.float32))
 

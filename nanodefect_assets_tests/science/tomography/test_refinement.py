@@ -63,9 +63,10 @@ def test_false_starts_go_and_doubles_merge(rng):
 
 
 def test_noise_makes_no_atoms(rng):
-    found = refined(rng, np.zeros((1, 3)), np.zeros(1), rng.uniform(-6, 6, (40, 3)))
+    for _ in range(3):
+        found = refined(rng, np.zeros((1, 3)), np.zeros(1), rng.uniform(-6, 6, (40, 3)))
 
-    assert len(found.atoms) == 0
+        assert len(found.atoms) == 0
 
 
 def test_one_atom_is_found(rng):
@@ -97,6 +98,16 @@ def test_noise_is_measured_from_what_is_left(rng):
 
     assert noise.gain == pytest.approx(2, rel=0.05)
     assert noise.constant == pytest.approx(4, abs=0.6)
+
+
+def test_noise_is_not_misjudged_for_a_few_pixels_that_fit_well(rng):
+    expected = rng.uniform(5, 50, (3, 200, 200)).astype(np.float32)
+    residual = rng.normal(0, np.sqrt(expected)).astype(np.float32)
+    expected[0, :10, :10], residual[0, :10, :10] = 500, 1e-4
+
+    noise = measure_noise(expected, residual)
+
+    assert noise.constant + 20 * noise.gain == pytest.approx(20, rel=0.2)
 
 
 @pytest.mark.parametrize(
