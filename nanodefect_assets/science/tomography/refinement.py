@@ -33,6 +33,8 @@ _N_HALVINGS = 4
 _N_QUICK = 2
 """Draws of noise while atoms still come and go."""
 _ADDED = -1
+_ATOMS_PER_TILT = 0.5
+"""With fewer, tilts are not fitted."""
 _N_INNER = 15
 _INNER_TOLERANCE = 0.03
 
@@ -98,9 +100,9 @@ def refine_atoms(
         If the images are not calibrated or nothing was given to start from.
     """
     state, index = _start(series, positions_angstrom), np.arange(len(positions_angstrom))
-    freedom = Freedom(own_widths=params.fits_widths, tilts=params.fits_tilts)
     n_round = 0
     while len(state):
+        state, freedom = _anchored(series, state, params)
         state, linear, noise = _fit(series.images, state, freedom, params, n_round, on_step)
         kept = _kept(state, measure_precision(linear, min(params.n_samples, _N_QUICK), rng=rng), params)
         missing = np.empty((0, 3))
@@ -142,6 +144,18 @@ def _start(series: TiltSeries, positions_angstrom: Float[np.ndarray, "start 3"])
         pixel_size_angstrom=10 * series.pixel_size_nm,
         shape=(images.shape[1], images.shape[2]),
     )
+
+
+def _anchored(series: TiltSeries, state: AtomState, params: AtomFitParams) -> tuple[AtomState, Freedom]:
+    """Return what may change; where atoms are few, with factors and shifts of tilts as the series has them.
+
+    Three numbers of each image that are fitted to noise take up 3 of chi-squared: all of it would count for a single
+    atom, which then stands 7 standard deviations out of the noise of 19 images.
+    """
+    if params.fits_tilts and _ATOMS_PER_TILT * len(series) > len(state):
+        state = replace(state, geometry=series.geometry, factors=series.factors.astype(float))
+        return state, Freedom(own_widths=params.fits_widths, tilts=False)
+    return state, Freedom(own_widths=params.fits_widths, tilts=params.fits_tilts)
 
 
 def _fit(
