@@ -8,7 +8,7 @@ _SMOOTHING_PX = 3.0
 _BRIGHTEST = 0.999
 """So near to 1 that a particle of a hundredth of the frame still sets the scale; hot pixels do not."""
 _LEAST_LEVEL = 0.22
-"""Measured: 0.01 for particles at usual doses, 0.13 for a tiny one at one electron a pixel, 0.35 and 0.41 for a film."""
+"""Measured: 0.01 for particles at usual doses, 0.13 for a tiny one at an electron a pixel, 0.35 and 0.41 for a film."""
 
 
 def fills_frame(images: Float[np.ndarray, "tilt row col"]) -> bool:

@@ -51,11 +51,10 @@ def measure_noise(expected: Images, residual: Images) -> PixelNoise:
     variance = _mean(bins, residual.ravel() ** 2, counts)
     columns = np.stack([np.ones(n_bins), np.maximum(level, 0)], axis=1)
     # Trusted by the variance that is expected: the measured one of a few well fitted pixels may be next to nothing.
-    expected_variance = np.full(n_bins, max(float(counts @ variance / counts.sum()), _FLOOR))
+    found = np.array([float(counts @ variance / counts.sum()), 0.0])
     for _ in range(_N_FITS):
-        trust = np.sqrt(counts) / expected_variance
+        trust = np.sqrt(counts) / np.maximum(columns @ found, _FLOOR)
         found, _ = nnls(columns * trust[:, None], variance * trust)
-        expected_variance = np.maximum(columns @ found, _FLOOR)
     return PixelNoise(constant=float(found[0]), gain=float(found[1]))
 
 

@@ -115,14 +115,14 @@ def test_a_place_needs_a_share_of_what_an_atom_needs(lacking, share_of_needed, n
 def test_nothing_is_added_on_top_of_an_atom_or_twice(lacking):
     """Atoms narrow enough to be told apart at less than a bond."""
     narrow, weights = replace(lacking, sigma_angstrom=np.array([0.4]), halo=0.0), np.full((17, N, N), 1, np.float32)
-    at_atom = left_over(narrow, narrow.positions_angstrom + [0.4, 0, 0])
+    at_atom = left_over(narrow, narrow.positions_angstrom + np.array([0.4, 0, 0]))
     near_one_another = left_over(narrow, [[-4.0, 0, 0], [-4.0, 1.4, 0]], [100.0, 80.0])
 
     beside = find_missing(narrow, at_atom, weights, PARAMS)
     one = find_missing(narrow, near_one_another, weights, PARAMS)
 
     assert np.linalg.norm(beside - narrow.positions_angstrom, axis=1).min(initial=np.inf) > 0.9
-    assert (np.linalg.norm(one - [-4.0, 0.7, 0], axis=1) < 1.2).sum() == 1
+    assert (np.linalg.norm(one - np.array([-4.0, 0.7, 0]), axis=1) < 1.2).sum() == 1
 
 
 def test_noise_makes_about_as_many_maxima_as_are_expected_of_it(lacking, rng):
