@@ -21,6 +21,7 @@ from nanodefect_assets.stores.warehouse import run_query
 pytestmark = pytest.mark.slow
 YAML = "batch: published-1\nsimulated: {simulated}\nfiles: [{{path: '*.mrc', modality: tilt_series}}]\n"
 TOMOGRAPHY = (
+    ["samples", "manifest"],
     ["samples", "tilt_series"],
     ["tomography", "denoised"],
     ["tomography", "aligned"],

@@ -54,7 +54,7 @@ class _Aligned:
     deps=[["samples", "manifest"], ["samples", "tilt_series"], ["tomography", "denoised"]],
     partitions_def=sample,
     group_name="tomography",
-    code_version="1",
+    code_version="2",
     kinds={"numba", "zarr", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[
