@@ -71,6 +71,7 @@ def test_a_tilt_series_becomes_atoms_with_their_uncertainty(home, rng, ingest, s
     assert counted["n"] == 13
 
 
+@pytest.mark.slow
 def test_a_series_that_is_declared_aligned_and_is_not_is_set_aside_rather_than_traced(home, rng, ingest):
     folder = drop(home, rng, shift_rms_px=6.0)
     (folder / "batch.yaml").write_text(YAML.replace("modality: tilt_series", "modality: tilt_series, aligned: true"))

@@ -54,13 +54,19 @@ class _Aligned:
     deps=[["samples", "manifest"], ["samples", "tilt_series"], ["tomography", "denoised"]],
     partitions_def=sample,
     group_name="tomography",
-    code_version="1",
+    code_version="2",
     kinds={"numba", "zarr", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[
         items_check(*_NAME),
         declare_check(_NAME, "tilts_used", "Every image of every series could be used; else which not, and why."),
         declare_check(_NAME, "shifts_bounded", "Images moved less than an eighth of their width, and came to rest."),
+        declare_check(
+            _NAME,
+            "axis_is_sure",
+            "Reprojections about one axis of the images fit them better by a fifth than about the other; else give "
+            "tilt_axis.",
+        ),
         declare_check(_NAME, "factors_near_one", "Every intensity factor lies between 0.75 and 1.25."),
         declare_check(
             _NAME, "scans_agree", "Volumes from the scans at 0 and at 90 degrees correlate by 0.5 or more, coarse grid."
@@ -255,6 +261,7 @@ def _row(raw: RawSeries, one: _Aligned) -> dict[str, Any]:
         "is_denoised": choice is not None and choice.is_better,
         "raw_error": None if choice is None else float(choice.before.mean()),
         "denoised_error": None if choice is None else float(choice.after.mean()),
+        "doubtful_axis": found.axis.misfits if found.axis.is_doubtful and found.source != "given" else None,
         "largest_shift_share": found.largest_shift_px / min(one.images.shape[1:]),
         "largest_factor_error": float(np.abs(found.alignment.factors[found.alignment.is_used] - 1).max()),
     }

@@ -18,7 +18,8 @@ def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]])
     Parameters
     ----------
     rows : list of dict
-        Rows of `ALIGNED_SERIES`, with `largest_shift_share` and `largest_factor_error` beside their columns.
+        Rows of `ALIGNED_SERIES`, with `largest_shift_share`, `largest_factor_error` and `doubtful_axis` beside their
+        columns.
     why : dict
         By series, the images that are left out, and why.
     """
@@ -33,10 +34,16 @@ def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]])
         for name, row in moved.items()
         if row["largest_factor_error"] > _LARGEST_FACTOR_SPREAD
     }
+    doubtful = {
+        name: {"taken": row["tilt_axis"], "misfit_about_rows_and_columns": row["doubtful_axis"], "advice": "tilt_axis"}
+        for name, row in moved.items()
+        if row["doubtful_axis"] is not None
+    }
     left_out = {name: {str(n): reason for n, reason in found.items()} for name, found in why.items() if found}
     return [
         _warning("tilts_used", left_out, len(rows)),
         _warning("shifts_bounded", unbounded, len(rows)),
+        _warning("axis_is_sure", doubtful, len(rows)),
         _warning("factors_near_one", far, len(rows)),
         _at_least("scans_agree", rows, "scan_half_correlation", _LEAST_SCAN_CORRELATION),
         _at_least("sample_unchanged", rows, "repeat_correlation", _LEAST_REPEAT_CORRELATION),

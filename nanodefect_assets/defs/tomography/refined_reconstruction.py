@@ -122,21 +122,15 @@ def _refine(
     from dataclasses import replace
 
     from nanodefect_assets.domain.randomness import generator_for
-    from nanodefect_assets.science.tomography.angles import refine_angles, turns_between_deg
-    from nanodefect_assets.science.tomography.choice import choose_alignment
+    from nanodefect_assets.science.tomography.angles import refine_angles
+    from nanodefect_assets.science.tomography.choice import choose_alignment, why_nominal_angles_stand
     from nanodefect_assets.science.tomography.reconstruct import compare_halves, reconstruct
 
     rng = generator_for(0, "tomography/refined_reconstruction", stored.tilt_series_id)
     found = refine_angles(series, config, rng=rng, checkpoint=checkpoint, on_step=on_step)
     better = replace(series, geometry=found.geometry)
     comparison = choose_alignment(series, better, config.max_edge_px)
-    wandered_deg = float((turns_between_deg(found.geometry, series.geometry) ** 2).mean() ** 0.5)
-    if wandered_deg > config.most_wandered * config.amplitude_deg:
-        reason = f"angles went {wandered_deg:.1f} deg from the nominal ones: look at the tilt axis and at the tilts"
-    elif not comparison.is_better:
-        reason = "images are not foretold better with refined angles"
-    else:
-        reason = None
+    reason = why_nominal_angles_stand(series.geometry, found.geometry, comparison, config)
     if reason is not None:
         return _Refined(refinement=found, comparison=comparison, reason=reason)
     return _Refined(

@@ -42,9 +42,6 @@ from nanodefect_assets.science.tomography.shifting import (
 Views = Float[np.ndarray, "tilt row col"]
 _FEWEST_TILTS = 3
 _LEAST_WITH_ROOM = 0.75
-_N_AXIS_ROUNDS = 2
-_CLEARLY = 0.98
-"""Of two misfits, below which the smaller is not so by chance."""
 ImageAxis = Literal["rows", "columns"]
 _LARGEST_STEP_PX = 2.0
 _FACTOR_BOUNDS = (0.2, 5.0)
@@ -181,7 +178,7 @@ def align_series(
     geometry : TiltGeometry
         Nominal angles; its shifts are not heeded.
     params : AlignmentParams
-        Settings; a tilt axis left to the data is taken along rows, see `likelier_axis`.
+        Settings; a tilt axis left to the data is taken along rows, see `tilt_axis.likelier_axis`.
     checkpoint : Checkpoint or None
         Where the state is kept after each round, and from which a killed run goes on.
     on_step : callable
@@ -217,23 +214,8 @@ def align_series(
 
 
 def _image_axis(params: AlignmentParams) -> ImageAxis:
-    """Return the axis that the geometry is about: that of `likelier_axis` where it was left to the data."""
+    """Return the axis that the geometry is about: that of rows where it was left to the data."""
     return "rows" if params.tilt_axis == "auto" else params.tilt_axis
-
-
-def likelier_axis(images: Views, tilts_deg: Float[np.ndarray, " tilt"], params: AlignmentParams) -> ImageAxis:
-    """Return the axis of the images about which their reprojections fit them better, after a few rounds.
-
-    Notes
-    -----
-    Profiles along the axis do not tell: of a rod they are alike in both directions.
-    """
-    errors = {}
-    for axis in ("rows", "columns"):
-        tried = params.model_copy(update={"tilt_axis": axis, "n_rounds": _N_AXIS_ROUNDS, "max_axis_deg": 0.0})
-        geometry = TiltGeometry.about(tilts_deg, axis=axis, is_reversed=params.is_tilt_reversed)
-        errors[axis] = float(np.nanmean(align_series(images, geometry, tried).r_factors))
-    return "columns" if errors["columns"] < _CLEARLY * errors["rows"] else "rows"
 
 
 def _coarse(params: AlignmentParams, share_with_room: float) -> Literal["common_line", "neighbours"]:
@@ -245,6 +227,8 @@ def _coarse(params: AlignmentParams, share_with_room: float) -> Literal["common_
 def _axis_deg(images: Views, params: AlignmentParams, saved: CheckpointState | None) -> float:
     if saved is not None:
         return float(cast("float", saved.record["axis_deg"]))
+    if params.axis_deg is not None:
+        return params.axis_deg
     axis = _image_axis(params)
     return 0.0 if params.coarse == "neighbours" else find_axis_deg(images, axis, params.max_axis_deg)
 

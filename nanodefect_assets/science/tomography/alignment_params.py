@@ -58,6 +58,13 @@ class AlignmentParams(BaseModel):
     max_axis_deg: float = Field(
         default=3.0, ge=0, le=20, description="By how much the tilt axis may be turned in the image; 0 looks for none."
     )
+    axis_deg: float | None = Field(
+        default=None,
+        ge=-45,
+        le=45,
+        description="By how much the tilt axis is turned in the image, from columns towards rows, if that is known; "
+        "else it is looked for. A series that came aligned is not turned.",
+    )
     n_rounds: int = Field(default=12, ge=0, le=200, description="Rounds of matching to reprojections, at most.")
     n_iterations: int = Field(default=30, ge=1, le=1000, description="Iterations of each round's reconstruction.")
     tolerance_px: float = Field(

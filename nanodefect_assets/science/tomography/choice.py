@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from nanodefect_assets.domain.tilt_geometry import TiltGeometry
 from nanodefect_assets.domain.tilt_series import TiltSeries
+from nanodefect_assets.science.tomography.alignment_params import RefinementParams
+from nanodefect_assets.science.tomography.angles import turns_between_deg
 from nanodefect_assets.science.tomography.backends import make_projector
 from nanodefect_assets.science.tomography.fasta import fasta
 from nanodefect_assets.science.tomography.grids import coarser_series
@@ -13,6 +16,8 @@ from nanodefect_assets.science.tomography.params import FastaParams
 
 _MAX_EDGE_PX = 128
 _STANDARD_ERRORS = 2.0
+_LEAST_GAIN = 0.01
+"""Of the error, that denoising must save: what it blurs beyond the reach of few tilts is not seen in the error."""
 _N_FREE = 5
 """Numbers that alignment and refinement of angles fit to an image: three angles and two shifts."""
 
@@ -27,17 +32,21 @@ class Comparison:
         |y - A x| / |y| of each image y, for the volume x of the other half.
     optimism : float
         Share of the error that goes by the fit of the image's own numbers to its noise alone.
+    least_gain : float
+        Share of the error that the change must save.
     """
 
     before: Float[np.ndarray, " tilt"]
     after: Float[np.ndarray, " tilt"]
     optimism: float = 0.0
+    least_gain: float = 0.0
 
     @property
     def is_better(self) -> bool:
-        """Whether the change foretells better by two standard errors and more than by optimism; else things stay."""
+        """Whether the change foretells better by two standard errors, more than by optimism, and enough to matter."""
         gain = self.before - self.after * (1 + self.optimism)
-        return bool(gain.mean() > _STANDARD_ERRORS * gain.std(ddof=1) / np.sqrt(len(gain)))
+        is_sure = gain.mean() > _STANDARD_ERRORS * gain.std(ddof=1) / np.sqrt(len(gain))
+        return bool(is_sure and gain.mean() >= self.least_gain * self.before.mean())
 
 
 def choose_images(raw: TiltSeries, denoised: TiltSeries, n_iterations: int = 30) -> Comparison:
@@ -53,14 +62,14 @@ def choose_images(raw: TiltSeries, denoised: TiltSeries, n_iterations: int = 30)
     Notes
     -----
     Held-out images are raw, so that a denoiser is not rewarded for foretelling its own inventions. The noise of the
-    images foretold is the same in both errors, and cancels in their difference.
+    images foretold is the same in both errors, and cancels in their difference. A gain below a hundredth is none.
     """
     if raw.images.shape != denoised.images.shape:
         raise ValueError(f"Expected the same views. Got {raw.images.shape} and {denoised.images.shape}.")
     wanted, _ = coarser_series(raw.levelled(), _MAX_EDGE_PX)
     given, _ = coarser_series(denoised.levelled(), _MAX_EDGE_PX)
     before, after = (held_out_errors(series, wanted, n_iterations) for series in (wanted, given))
-    return Comparison(before=before, after=after)
+    return Comparison(before=before, after=after, least_gain=_LEAST_GAIN)
 
 
 def choose_alignment(before: TiltSeries, after: TiltSeries, max_edge_px: int, n_iterations: int = 30) -> Comparison:
@@ -84,6 +93,22 @@ def choose_alignment(before: TiltSeries, after: TiltSeries, max_edge_px: int, n_
     versions = [coarser_series(series.levelled(), max_edge_px)[0] for series in (before, after)]
     old, new = (held_out_errors(series, series, n_iterations) for series in versions)
     return Comparison(before=old, after=new, optimism=_N_FREE / (2 * _pixels_that_count(versions[1].images)))
+
+
+def why_nominal_angles_stand(
+    nominal: TiltGeometry, refined: TiltGeometry, comparison: Comparison, params: RefinementParams
+) -> str | None:
+    """Return why refined angles are not taken; None if they are.
+
+    Notes
+    -----
+    Angles that wander far foretell images of a wrong model, such as one about a wrong axis, better than that model
+    does: that they foretell better is then no reason to take them.
+    """
+    wandered_deg = float(np.sqrt(np.mean(turns_between_deg(refined, nominal) ** 2)))
+    if wandered_deg > params.most_wandered * params.amplitude_deg:
+        return f"angles went {wandered_deg:.1f} deg from the nominal ones: look at the tilt axis and at the tilts"
+    return None if comparison.is_better else "images are not foretold better with refined angles"
 
 
 def _pixels_that_count(images: Float[np.ndarray, "tilt row col"]) -> float:

@@ -12,7 +12,7 @@ from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.tilt_alignment import TiltAlignment
 from nanodefect_assets.domain.tilt_geometry import TiltGeometry
 from nanodefect_assets.domain.tilt_series import TiltSeries
-from nanodefect_assets.science.tomography.align import align_series, apply_alignment, likelier_axis
+from nanodefect_assets.science.tomography.align import align_series, apply_alignment
 from nanodefect_assets.science.tomography.alignment_params import AlignmentParams
 from nanodefect_assets.science.tomography.choice import choose_alignment
 from nanodefect_assets.science.tomography.grids import coarser_series
@@ -21,6 +21,7 @@ from nanodefect_assets.science.tomography.quality import ShellCorrelation, shell
 from nanodefect_assets.science.tomography.reconstruct import reconstruct
 from nanodefect_assets.science.tomography.screen import leaving_tilts
 from nanodefect_assets.science.tomography.shifting import centred, coarse_shifts, common_shift, shifts_of_move
+from nanodefect_assets.science.tomography.tilt_axis import AxisChoice, ImageAxis, choose_axis
 
 Views = Float[np.ndarray, "tilt row col"]
 Source = Literal["computed", "given", "stated", "found"]
@@ -38,8 +39,8 @@ class FoundAlignment:
         What is done to every image.
     source : str
         computed; given by a person; stated to have come aligned; found to have come aligned.
-    tilt_axis : str
-        rows or columns.
+    axis : AxisChoice
+        Axis of the images that the stage tilted about, and how sure that is.
     axis_deg : float
         By how much the axis is turned in the images.
     moves_px : ndarray of shape (round,)
@@ -52,12 +53,17 @@ class FoundAlignment:
 
     alignment: TiltAlignment
     source: Source
-    tilt_axis: Literal["rows", "columns"]
+    axis: AxisChoice
     axis_deg: float = 0.0
     moves_px: Float[np.ndarray, " round"]
     is_converged: bool | None = None
     stray_px: float = 0.0
     factor_sd: float = 0.0
+
+    @property
+    def tilt_axis(self) -> ImageAxis:
+        """Name of the axis: rows or columns."""
+        return self.axis.axis
 
     @property
     def axis_offset_px(self) -> float:
@@ -74,20 +80,18 @@ class FoundAlignment:
 
 def nominal_geometry(
     images: Views, tilts_deg: Float[np.ndarray, " tilt"], why: dict[int, str], params: AlignmentParams
-) -> tuple[TiltGeometry, Literal["rows", "columns"]]:
+) -> tuple[TiltGeometry, AxisChoice]:
     """Return the views that the stage's tilts stand for, and the tilt axis."""
     sound = [n for n in range(len(images)) if n not in why]
     known_deg = np.where(np.isfinite(tilts_deg), tilts_deg, 0.0)
-    axis = params.tilt_axis
-    if axis == "auto":
-        axis = likelier_axis(images[sound], known_deg[sound], params) if len(sound) >= _FEWEST_TILTS else "rows"
-    return TiltGeometry.about(known_deg, axis=axis, is_reversed=params.is_tilt_reversed), axis
+    choice = choose_axis(images[sound], known_deg[sound], params)
+    return TiltGeometry.about(known_deg, axis=choice.axis, is_reversed=params.is_tilt_reversed), choice
 
 
 def take_alignment(
     images: Views,
     nominal: TiltGeometry,
-    axis: Literal["rows", "columns"],
+    axis: AxisChoice,
     why: dict[int, str],
     given: TiltAlignment | None = None,
 ) -> FoundAlignment:
@@ -99,7 +103,7 @@ def take_alignment(
     return FoundAlignment(
         alignment=alignment,
         source="stated" if given is None else "given",
-        tilt_axis=axis,
+        axis=axis,
         moves_px=np.empty(0),
         stray_px=stray_px(shifts_px, alignment.geometry),
         factor_sd=float(alignment.factors[alignment.is_used].std()),
@@ -109,7 +113,7 @@ def take_alignment(
 def find_alignment(
     images: Views,
     nominal: TiltGeometry,
-    axis: Literal["rows", "columns"],
+    axis: AxisChoice,
     why: dict[int, str],
     params: AlignmentParams,
     *,
@@ -122,7 +126,7 @@ def find_alignment(
     ----------
     images : ndarray of shape (tilt, row, col)
         Counts of every image of the file.
-    nominal, axis : TiltGeometry, str
+    nominal, axis : TiltGeometry, AxisChoice
         From `nominal_geometry`.
     why : mapping of int to str
         Images that are unsound, and why; see `screen_tilts`.
@@ -148,7 +152,7 @@ def find_alignment(
         why = why | _leaving(images, sound)
         sound = np.array([n not in why for n in range(len(images))])
     _require_enough(int(sound.sum()))
-    fixed = params.model_copy(update={"tilt_axis": axis})
+    fixed = params.model_copy(update={"tilt_axis": axis.axis, "axis_deg": axis.axis_deg})
     found = align_series(images[sound], nominal.taken(sound), fixed, checkpoint=checkpoint, on_step=on_step)
     aligned = found.of_tilts(nominal, sound, why)
     aligned = aligned.without(_far_off(aligned, images.shape[1:], params))
@@ -159,7 +163,7 @@ def find_alignment(
     return FoundAlignment(
         alignment=TiltAlignment.as_it_came(nominal, aligned.reasons) if came else aligned,
         source="found" if came else "computed",
-        tilt_axis=axis,
+        axis=axis,
         axis_deg=0.0 if came else found.axis_deg,
         moves_px=found.moves_px,
         is_converged=found.is_converged if len(found.moves_px) else None,

@@ -9,9 +9,9 @@ import pytest
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.tilt_alignment import TiltAlignment
 from nanodefect_assets.domain.tilt_geometry import TiltGeometry
-from nanodefect_assets.science.tomography.align import apply_alignment, likelier_axis
-from nanodefect_assets.science.tomography.alignment_params import AlignmentParams, DenoisingParams
-from nanodefect_assets.science.tomography.choice import Comparison
+from nanodefect_assets.science.tomography.align import apply_alignment, turned_about_beam
+from nanodefect_assets.science.tomography.alignment_params import AlignmentParams, DenoisingParams, RefinementParams
+from nanodefect_assets.science.tomography.choice import Comparison, why_nominal_angles_stand
 from nanodefect_assets.science.tomography.denoise import denoise_series
 from nanodefect_assets.science.tomography.noise import NoiseModel
 from nanodefect_assets.science.tomography.prepare import (
@@ -22,8 +22,10 @@ from nanodefect_assets.science.tomography.prepare import (
 )
 from nanodefect_assets.science.tomography.scan_pairs import mend_scans, upright
 from nanodefect_assets.science.tomography.screen import leaving_tilts, screen_tilts
+from nanodefect_assets.science.tomography.tilt_axis import AxisChoice, likelier_axis, mirror_axis_deg
 
 PARAMS = AlignmentParams(n_rounds=3, n_iterations=12, max_axis_deg=0, max_edge_px=32)
+ROWS = AxisChoice(axis="rows")
 TILTS_DEG = np.linspace(-68, 68, 18)
 
 
@@ -34,7 +36,7 @@ def counts(series, rng):
 
 def found_in(images, params=PARAMS):
     why = screen_tilts(images, TILTS_DEG)
-    return find_alignment(images, TiltGeometry.single_axis(TILTS_DEG), "rows", why, params)
+    return find_alignment(images, TiltGeometry.single_axis(TILTS_DEG), ROWS, why, params)
 
 
 def test_a_series_that_came_aligned_is_left_alone_to_the_bit(counts):
@@ -68,7 +70,7 @@ def test_fewer_than_three_sound_images_are_refused(counts):
 def test_a_given_alignment_is_taken_but_for_images_that_cannot_be_used(counts):
     nominal = TiltGeometry.single_axis(TILTS_DEG)
     given = replace(TiltAlignment.as_it_came(nominal), shifts_px=np.full((18, 2), 1.5))
-    found = take_alignment(counts, nominal, "rows", {3: "dead"}, given)
+    found = take_alignment(counts, nominal, ROWS, {3: "dead"}, given)
 
     assert found.source == "given"
     assert found.alignment.reasons[3] == "dead"
@@ -80,9 +82,44 @@ def test_a_given_alignment_is_taken_but_for_images_that_cannot_be_used(counts):
 def test_the_tilt_axis_is_seen_in_the_images(counts, axis):
     images = counts if axis == "rows" else np.ascontiguousarray(counts.transpose(0, 2, 1))
 
-    assert likelier_axis(images, TILTS_DEG, PARAMS) == axis
-    geometry, settled = nominal_geometry(images, TILTS_DEG, {}, PARAMS)
-    assert (settled, geometry.is_single_axis) == (axis, axis == "rows")
+    geometry, found = nominal_geometry(images, TILTS_DEG, {}, PARAMS)
+
+    assert (found.axis, found.is_doubtful) == (axis, False)
+    assert geometry.is_single_axis == (axis == "rows")
+
+
+def test_a_rod_that_is_turned_about_its_length_does_not_tell_its_axis(rng):
+    rows, cols = np.indices((32, 32)) - 16
+    rod = 30 * np.exp(-0.5 * (rows / 4) ** 2) * (np.abs(cols) < 11)
+    images = rng.poisson(np.broadcast_to(rod + 3, (9, 32, 32))).astype(np.float32)
+
+    assert likelier_axis(images, np.linspace(-60, 60, 9), PARAMS).is_doubtful
+    assert not nominal_geometry(images, np.linspace(-60, 60, 9), {}, given("columns"))[1].is_doubtful
+
+
+@pytest.mark.parametrize("turn_deg", [-30.0, 0.0, 11.0, 80.0])
+def test_views_half_a_turn_apart_tell_the_axis_whatever_the_sample(rng, turn_deg):
+    """Planted through the geometry: the axis along columns, turned as `turned_about_beam` turns it."""
+    tilts_deg = np.array([-90.0, 0.0, 90.0])
+    turned = turned_about_beam(TiltGeometry.about(tilts_deg, axis="columns"), turn_deg)
+    places = rng.uniform(-9, 9, (12, 3)) @ np.transpose(turned.rotations, (0, 2, 1))
+    offsets = np.arange(40) - 20
+    rows, cols = (np.exp(-0.5 * ((offsets - places[..., axis, None]) / 1.5) ** 2) for axis in (1, 0))
+    images = np.roll(rng.poisson(40 * np.einsum("vpr,vpc->vrc", rows, cols) + 3), 2, axis=1)
+
+    assert mirror_axis_deg(images, tilts_deg) == pytest.approx(turn_deg, abs=0.7)
+    assert mirror_axis_deg(images, np.array([-60.0, 0.0, 60.0])) is None
+
+
+def test_a_ball_mirrors_in_any_line(rng):
+    rows, cols = np.indices((40, 40)) - 20
+    ball = rng.poisson(np.broadcast_to(50.0 * (np.hypot(rows, cols) < 9), (2, 40, 40)))
+
+    assert mirror_axis_deg(ball, np.array([-90.0, 90.0])) is None
+
+
+def given(axis):
+    return PARAMS.model_copy(update={"tilt_axis": axis})
 
 
 def test_refined_angles_and_shifts_go_to_the_used_images_alone():
@@ -165,3 +202,26 @@ def test_a_gain_that_fitting_to_noise_explains_is_none():
     assert Comparison(before=before, after=before * 0.99).is_better
     assert not Comparison(before=before, after=before * 0.9999, optimism=5e-4).is_better
     assert not Comparison(before=before, after=before[::-1]).is_better
+
+
+def test_a_gain_too_small_to_matter_is_none_however_sure():
+    before = np.full(20, 0.1310846)
+
+    assert Comparison(before=before, after=before - 1e-7).is_better
+    assert not Comparison(before=before, after=before - 1e-7, least_gain=0.01).is_better
+    assert Comparison(before=before, after=before * 0.98, least_gain=0.01).is_better
+
+
+def test_angles_that_wandered_are_not_taken_though_they_foretell_better(rng):
+    nominal = TiltGeometry.single_axis(TILTS_DEG)
+    better = Comparison(before=np.full(18, 0.3), after=np.full(18, 0.2))
+    params = RefinementParams(amplitude_deg=0.5, most_wandered=3.0)
+    near, far = (
+        replace(nominal, euler_deg=nominal.euler_deg + rng.normal(0, spread_deg, (18, 3)) * [0, 1, 0])
+        for spread_deg in (1.0, 6.0)
+    )
+
+    assert why_nominal_angles_stand(nominal, near, better, params) is None
+    assert "deg from the nominal" in why_nominal_angles_stand(nominal, far, better, params)
+    worse = Comparison(before=better.after, after=better.before)
+    assert "not foretold better" in why_nominal_angles_stand(nominal, near, worse, params)
