@@ -49,6 +49,7 @@ def planted(home):
     return structure
 
 
+@pytest.mark.slow
 def test_a_planted_decahedron_and_a_faulted_wurtzite_are_read_as_what_they_are(home, planted, ingest):
     done = ingest(home, home.landing / "deca-1")
 

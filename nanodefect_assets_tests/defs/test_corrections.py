@@ -159,6 +159,7 @@ def test_drawn_particles_are_numbered_from_one(home_copy, correct, tmp_path, val
     assert mask == {"n_particles": 2}
 
 
+@pytest.mark.slow
 def test_a_renamed_batch_is_whole_under_its_new_id(home_copy, correct, tables_of):
     correct(kind="veto", target="8h/stack.tif")
     query = "SELECT aliquot_time, label, area_px, area_nm2 FROM particles ORDER BY ALL"
