@@ -31,6 +31,7 @@ _SOLIDS = SimulateParams(
     n_micrographs=2,
     n_particles=24,
     n_solids=3,
+    n_tilt_series=1,
     n_tilts=15,
     pixel_size_nm=(0.09, 0.11),
     diameter_nm=(4.0, 6.0),

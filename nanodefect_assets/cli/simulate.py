@@ -115,9 +115,14 @@ def _items(params: SimulateParams) -> Iterator[_Item]:
     for time, size_nm in zip(times, sizes_nm, strict=True):
         below = "" if time is None else f"{aliquot_label(time).replace(' ', '')}/"
         for kind in params.kinds:
-            n_items = params.n_micrographs if kind in ("hrtem", "hrstem") else params.n_solids
-            for number in range(n_items):
+            for number in range(_count_of(kind, params)):
                 yield _Item(kind=kind, number=number, aliquot=time, below=below, median_diameter_nm=float(size_nm))
+
+
+def _count_of(kind: str, params: SimulateParams) -> int:
+    if kind == "tilt_series" and params.n_tilt_series is not None:
+        return params.n_tilt_series
+    return params.n_micrographs if kind in ("hrtem", "hrstem") else params.n_solids
 
 
 def _write_hrtem(batch: _Batch, item: _Item) -> None:

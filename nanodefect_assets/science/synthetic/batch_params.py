@@ -45,6 +45,9 @@ class SimulateParams(BaseModel):
     n_solids: int = Field(
         default=1, ge=1, le=1000, description="Particles seen as tilt series, or given as coordinates, in each aliquot."
     )
+    n_tilt_series: int | None = Field(
+        default=None, ge=1, le=1000, description="Tilt series in each aliquot, if not as many as coordinates."
+    )
     n_pixels: int = Field(default=512, ge=64, le=8192, description="Rows and columns of a micrograph.")
     n_particles: int = Field(default=10, ge=1, le=1000, description="Particles scattered over a micrograph.")
     n_tilts: int = Field(default=49, ge=2, le=1000, description="Tilts of a series.")
