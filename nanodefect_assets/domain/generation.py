@@ -57,6 +57,11 @@ class Origin:
         text = json.dumps(self.params, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+    @property
+    def recipe(self) -> tuple[str, str, RunSize]:
+        """Code, parameters and size of run: what a result depends on beside its inputs."""
+        return self.code_version, self.params_hash, self.run_size
+
 
 @dataclass(frozen=True, kw_only=True)
 class Input:
@@ -104,8 +109,8 @@ class Generation:
 
     def is_same_result_as(self, other: "Generation") -> bool:
         """Whether `other` has the same content, made from the same inputs by the same code."""
-        return self._what_makes_it() == other._what_makes_it()
+        return self.content_digest == other.content_digest and self.is_made_alike(other.origin, other.inputs)
 
-    def _what_makes_it(self) -> tuple[object, ...]:
-        origin = self.origin
-        return self.content_digest, self.inputs, origin.code_version, origin.params_hash, origin.run_size
+    def is_made_alike(self, origin: Origin, inputs: tuple[Input, ...]) -> bool:
+        """Whether this was made from `inputs` by the same code, with the same parameters and size of run."""
+        return self.inputs == inputs and self.origin.recipe == origin.recipe

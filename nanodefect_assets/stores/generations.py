@@ -266,6 +266,15 @@ def _finish(base: Path, out: GenerationWriter, inputs: tuple[Input, ...]) -> Non
     out.result = generation
 
 
+def made_alike(home: Home, origin: Origin, inputs: Iterable[Input]) -> StoredGeneration | None:
+    """Return the generation in force if the same code made it from the same inputs with the same parameters.
+
+    For work whose outcome is not the same to the bit: what it gave the first time can be taken again.
+    """
+    found = current_generation(home, origin.asset, origin.place)
+    return found if found is not None and found.record.is_made_alike(origin, tuple(inputs)) else None
+
+
 def is_up_to_date(home: Home, asset: AssetName, place: Place) -> bool:
     """Whether an asset was made, and everything it was made from is still in force, all the way up."""
     found = current_generation(home, asset, place)

@@ -43,13 +43,7 @@ def folder(home, rng, kind):
     return folder
 
 
-NOT_REPRODUCIBLE = pytest.mark.xfail(
-    strict=True,
-    reason="Block matching differs by 2e-6 from run to run, so that what stands on denoised series begins anew.",
-)
-
-
-@pytest.mark.parametrize("kind", ["alignment", pytest.param("refinement", marks=NOT_REPRODUCIBLE)])
+@pytest.mark.parametrize("kind", ["alignment", "refinement"])
 def test_rounds_that_were_done_before_a_kill_are_not_done_again(home, folder, ingest, monkeypatch, kind):
     program = Path(__file__).with_name("ingest_until_killed.py")
     killed = subprocess.run([sys.executable, program, home.root, folder, kind], capture_output=True, check=False)

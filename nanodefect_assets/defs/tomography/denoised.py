@@ -17,6 +17,7 @@ from nanodefect_assets.science.tomography.alignment_params import DenoisingParam
 if TYPE_CHECKING:
     from nanodefect_assets.science.tomography.denoise import DenoisedSeries
     from nanodefect_assets.science.tomography.noise import NoiseModel
+    from nanodefect_assets.stores.generations import StoredGeneration
     from nanodefect_assets.stores.tilt_series import StoredTiltSeries
 
 _NAME = ("tomography", "denoised")
@@ -47,15 +48,18 @@ class DenoisingConfig(DenoisingParams, dg.Config):
 def denoised(context: dg.AssetExecutionContext, config: DenoisingConfig, home: HomeResource) -> dg.MaterializeResult:
     """Tilt series without their noise: Anscombe, block matching, exact inverse; whether they are used, the data decide.
 
-    Each scan is denoised as it was detected. Series of few tilts have nothing to decide by, and are passed over.
+    Each scan is denoised as it was detected. Series of few tilts have nothing to decide by, and are passed over. What
+    the same code made of the same series is taken again: block matching is not the same to the bit from run to run.
     """
     from nanodefect_assets.domain.schemas import DENOISED_TILTS
     from nanodefect_assets.stores.denoised import DENOISED
+    from nanodefect_assets.stores.generations import made_alike
     from nanodefect_assets.stores.tilt_series import read_tilt_series
 
     source = upstream(context, home, "samples", "tilt_series")
     on_step, excess, preview = log_steps(context.log), {}, None
     with making(context, home, inputs=[source], params=config) as out:
+        before = made_alike(home.home, out.origin, [source.record.as_input()])
         out.add_rows(DENOISED_TILTS, [])
         arrays = out.arrays(DENOISED)
         for stored in read_tilt_series(source):
@@ -64,7 +68,8 @@ def denoised(context: dg.AssetExecutionContext, config: DenoisingConfig, home: H
             with out.item(stored.tilt_series_id):
                 made_from = source.record.content_digest, stored.tilt_series_id
                 checkpoint = checkpoint_of(home, "denoising", config, *made_from)
-                noise, found = _denoise(stored, config, checkpoint, on_step)
+                kept = None if before is None else _kept(before, stored)
+                noise, found = kept or _denoise(stored, config, checkpoint, on_step)
                 arrays.add(stored.tilt_series_id, found.images, is_simulated=stored.is_simulated)
                 out.add_rows(DENOISED_TILTS, _rows(stored.tilt_series_id, noise, found))
                 checkpoint.remove()
@@ -76,6 +81,23 @@ def denoised(context: dg.AssetExecutionContext, config: DenoisingConfig, home: H
         checks=[items_result(out), _only_noise(excess)],
         preview=preview,
     )
+
+
+def _kept(before: "StoredGeneration", stored: "StoredTiltSeries") -> "tuple[NoiseModel, DenoisedSeries] | None":
+    """Return what an earlier run made of a series; None if it could not."""
+    import numpy as np
+
+    from nanodefect_assets.science.tomography.denoise import DenoisedSeries
+    from nanodefect_assets.science.tomography.noise import NoiseModel
+    from nanodefect_assets.stores.denoised import denoised_rows, read_denoised
+
+    images, rows = read_denoised(before, stored.tilt_series_id), denoised_rows(before, stored.tilt_series_id)
+    if images is None or rows.empty:
+        return None
+    noise_sd, excess = np.full((2, len(images)), np.nan)
+    noise_sd[rows["tilt_index"]], excess[rows["tilt_index"]] = rows["noise_sd"], rows["removed_excess"]
+    noise = NoiseModel(gain=rows["noise_gain"].iloc[0], at_zero=rows["noise_variance_at_zero"].iloc[0])
+    return noise, DenoisedSeries(images=images, noise_sd=noise_sd, excess=excess)
 
 
 def _denoise(
