@@ -6,8 +6,8 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field
 
 from nanodefect_assets.defs.checks import declare_check
-from nanodefect_assets.defs.hrtem.fault_classifier import RegionData, read_regions
 from nanodefect_assets.defs.hrtem.faults import REGION_TRAINING_SET
+from nanodefect_assets.defs.hrtem.region_data import RegionData, read_regions
 from nanodefect_assets.defs.making import making, report
 from nanodefect_assets.defs.resources import HomeResource
 from nanodefect_assets.domain.keys import Place
