@@ -198,3 +198,8 @@ class Reading:
     evidence: dict[str, float]
     completeness: dict[int, float]
     rows: dict[int, int]
+
+    @property
+    def is_multiply_twinned(self) -> bool:
+        """Whether it consists of fcc tetrahedra; of a small one more atoms are twin planes, and so hcp, than fcc."""
+        return self.kind in ("decahedron", "on_the_way", "icosahedron")

@@ -19,13 +19,18 @@ class PageTable:
         Cells as they are shown.
     caption : str
         What it shows; empty for none.
+    is_folded : bool
+        Whether its caption alone is seen until the reader opens it.
     """
 
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     caption: str = ""
+    is_folded: bool = False
 
     def __post_init__(self) -> None:
+        if self.is_folded and not self.caption:
+            raise ValueError("Expected a caption of a folded table, which is all that is seen of it. Got none.")
         if odd := [row for row in self.rows if len(row) != len(self.header)]:
             raise ValueError(f"Expected rows of {len(self.header)} cells. Got one of {len(odd[0])}: {odd[0]}.")
 
@@ -83,7 +88,8 @@ _SOURCE = """<!DOCTYPE html>
   table { border-collapse: collapse; font-size: .9em; margin: .8em 0; }
   caption { text-align: left; color: #555; }
   th, td { text-align: left; padding: .2em .8em .2em 0; border-bottom: 1px solid #eee; vertical-align: top; }
-  td { overflow-wrap: anywhere; }
+  td { overflow-wrap: break-word; max-width: 26em; }
+  summary { color: #555; cursor: pointer; }
   dl { display: grid; grid-template-columns: max-content 1fr; gap: .1em 1em; }
   dt { color: #555; } dd { margin: 0; overflow-wrap: anywhere; }
   figure { margin: 1em 0; } img { max-width: 100%; } figcaption { color: #555; font-size: .9em; }
@@ -100,12 +106,14 @@ _SOURCE = """<!DOCTYPE html>
 {% if section.facts %}<dl>
 {% for name, value in section.facts.items() %}<dt>{{ name }}</dt><dd>{{ value }}</dd>
 {% endfor %}</dl>{% endif %}
-{% for table in section.tables %}<div class="wide"><table>
-{% if table.caption %}<caption>{{ table.caption }}</caption>{% endif %}
+{% for table in section.tables %}{% if table.is_folded %}<details><summary>{{ table.caption }}</summary>{% endif %}
+<div class="wide"><table>
+{% if table.caption and not table.is_folded %}<caption>{{ table.caption }}</caption>{% endif %}
 <thead><tr>{% for name in table.header %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in table.rows %}
 <tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>{% endfor %}
 </tbody></table></div>
+{% if table.is_folded %}</details>{% endif %}
 {% endfor %}
 {% for picture in section.pictures %}<figure>
 <img src="{{ picture.png | data_address }}" alt="{{ picture.caption }}">

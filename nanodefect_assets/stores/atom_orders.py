@@ -176,7 +176,7 @@ def reading_row(model: AtomicModel, order: AtomOrder, grain_map: GrainMap, readi
         "structure_id": model.structure_id,
         "is_simulated": model.is_simulated,
         "kind": reading.kind,
-        "crystal": order.crystal,
+        "crystal": "fcc" if reading.is_multiply_twinned else order.crystal,
         "pathway": reading.pathway,
         "n_atoms": len(order),
         "n_grains": len(grain_map.grains),

@@ -121,6 +121,12 @@ KINDS = {
         "fcc",
         {"n_twin_planes": 30, "n_five_fold_axes": 12},
     ),
+    "icosahedron-small": (  # more of it are twin planes than fcc
+        icosahedron(IcosahedronParams(n_shells=7)),
+        "icosahedron",
+        "fcc",
+        {"n_twin_planes": 30, "n_five_fold_axes": 12},
+    ),
     "on-the-way": (growing_together(0.6, IcosahedronParams(n_shells=9)), "on_the_way", "fcc", None),
     "wurtzite": (compound_particle("AB", CDSE), "hcp", "wurtzite", {}),
     "wurtzite-i1": (

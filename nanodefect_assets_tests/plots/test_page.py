@@ -64,3 +64,18 @@ def test_a_page_asks_for_nothing_from_elsewhere():
 def test_rows_must_fit_their_header():
     with pytest.raises(ValueError, match="Expected rows of 2 cells"):
         PageTable(header=("a", "b"), rows=(("1",),))
+
+
+def test_a_folded_table_shows_its_caption_alone_until_it_is_opened():
+    table = PageTable(header=("a",), rows=(("1",),), caption="3 that passed", is_folded=True)
+    page = build_page("t", [PageSection(heading="h", tables=(table,))])
+
+    before, _, folded = page.partition("<details><summary>3 that passed</summary>")
+    assert "<td>1</td>" in folded.partition("</details>")[0]
+    assert "<td>" not in before
+    assert "<caption>" not in page
+
+
+def test_a_folded_table_without_a_caption_is_an_error():
+    with pytest.raises(ValueError, match="Expected a caption"):
+        PageTable(header=("a",), rows=(), is_folded=True)

@@ -27,7 +27,7 @@ class GrainConfig(GrainParams, dg.Config):
     deps=[["atoms", "order"], ["atoms", "atomic_model"]],
     partitions_def=sample,
     group_name="atoms",
-    code_version="4",
+    code_version="5",
     kinds={"parquet", "html"},
     automation_condition=when_inputs_pass,
     check_specs=[

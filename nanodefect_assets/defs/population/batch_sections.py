@@ -275,12 +275,20 @@ def checks_of(made: Made, instance: dg.DagsterInstance) -> list[PlacedCheck]:
 
 
 def _checks(checks: Sequence[PlacedCheck]) -> PageSection:
-    rows = [
-        (check.where, check.result.asset, check.name, check.result.outcome, _said(check.result)) for check in checks
-    ]
-    table = PageTable(header=("aliquot", "asset", "check", "outcome", "said"), rows=tuple(rows))
-    said = _counted([row[3] for row in rows]) if rows else "No check has said anything yet."
-    return PageSection(heading="Checks", paragraphs=(said,), tables=(table,) if rows else ())
+    """Show what did not pass; what passed, and what had nothing to test, can be unfolded."""
+    loud = [check for check in checks if not check.is_quiet]
+    tables = [_check_table(loud)] if loud else []
+    for outcome, caption in (("passed", "that passed"), (NOT_APPLICABLE, "that had nothing to test")):
+        if quiet := [check for check in checks if check.result.outcome == outcome]:
+            tables.append(_check_table(quiet, folded_to=f"{len(quiet)} {caption}"))
+    said = _counted([check.result.outcome for check in checks]) if checks else "No check has said anything yet."
+    return PageSection(heading="Checks", paragraphs=(said,), tables=tuple(tables))
+
+
+def _check_table(checks: Sequence[PlacedCheck], *, folded_to: str = "") -> PageTable:
+    rows = [(one.where, one.result.asset, one.name, one.result.outcome, _said(one.result)) for one in checks]
+    header = ("aliquot", "asset", "check", "outcome", "said")
+    return PageTable(header=header, rows=tuple(rows), caption=folded_to, is_folded=bool(folded_to))
 
 
 def _assets_at(home: Home, place: Place) -> list[list[str]]:
