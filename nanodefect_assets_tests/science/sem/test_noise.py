@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem.mirror import mirror_label, plant_error
@@ -14,18 +12,19 @@ def judged(is_right, rng, *, separation, spread=1.0, weakness=1.0):
     return strength + spread * rng.standard_normal(len(is_right))
 
 
-@settings(max_examples=30)
-@given(error_percent=st.sampled_from([5, 10, 20, 30, 40]), separation=st.floats(1.2, 3), seed=st.integers(0, 20))
-def test_mistakes_of_the_network_do_not_count_as_wrong_labels(error_percent, separation, seed):
+@pytest.mark.parametrize("error_percent", [5, 10, 20, 30, 40])
+@pytest.mark.parametrize("separation", [1.2, 2.0])
+def test_mistakes_of_the_network_do_not_count_as_wrong_labels(error_percent, separation):
+    """A network that errs in 12 or in 2 of a hundred; a single estimate strays by up to 0.018, root mean square."""
     is_right = np.arange(4000) >= 40 * error_percent
-    odds = judged(is_right, np.random.default_rng(seed), separation=separation)
+    judges = (judged(is_right, np.random.default_rng(seed), separation=separation) for seed in range(25))
 
-    estimate = estimate_from_odds(odds)
+    estimates = [estimate_from_odds(odds) for odds in judges]
 
-    assert estimate.error_fraction == pytest.approx(error_percent / 100, abs=0.03)
-    assert estimate.low - 0.01 <= error_percent / 100 <= estimate.high + 0.01
-    assert not estimate.is_minority_harder
-    assert estimate.n_particles == 4000
+    assert np.mean([one.error_fraction for one in estimates]) == pytest.approx(error_percent / 100, abs=0.01)
+    assert sum(one.low <= error_percent / 100 <= one.high for one in estimates) >= 22
+    assert not any(one.is_minority_harder for one in estimates)
+    assert {one.n_particles for one in estimates} == {4000}
 
 
 @pytest.mark.parametrize("error_fraction", [0.05, 0.2, 0.4])
