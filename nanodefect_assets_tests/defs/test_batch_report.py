@@ -26,10 +26,10 @@ def page(undisturbed):
 
 
 def cells(page, heading):
-    """Return the rows of the first table under a heading."""
+    """Return the rows of the tables under a heading, without those that name the columns."""
     part = page.split(f"<h2>{heading}</h2>")[1].split("<h2>")[0]
     rows = re.findall(r"<tr>(.*?)</tr>", part, re.DOTALL)
-    return [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in rows[1:]]
+    return [re.findall(r"<td>(.*?)</td>", row, re.DOTALL) for row in rows if "<td>" in row]
 
 
 @pytest.fixture(scope="module")
