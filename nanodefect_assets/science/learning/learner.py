@@ -31,8 +31,12 @@ class Learner:
         The running mean of its weights; `network` itself without one.
     """
 
-    def __init__(self, network: Network, params: TrainingParams, *, device: str) -> None:
+    def __init__(
+        self, network: Network, params: TrainingParams, *, device: str, class_weights: np.ndarray | None = None
+    ) -> None:
         self.network = place(network, device)
+        is_even = class_weights is None or (class_weights == 1).all()
+        self.class_weights = None if is_even else torch.from_numpy(class_weights.astype(np.float32)).to(device)
         self.averaged = deepcopy(self.network) if params.ema_decay else self.network
         self._params = params
         self._device = device
@@ -45,7 +49,7 @@ class Learner:
             group["lr"] = learning_rate(self._params, progress)
         with autocast(self._device, self._params.precision):
             scores = self.network(images)
-        loss = segmentation_loss(self._params.loss, scores, classes)
+        loss = segmentation_loss(self._params.loss, scores, classes, self.class_weights)
         self._optimiser.zero_grad()
         loss.backward()
         if self._params.max_gradient_norm is not None:
