@@ -90,11 +90,10 @@ def _check_same_pixels(one: ConfusionCounts, other: ConfusionCounts) -> None:
 
 def _judged(counts: ConfusionCounts) -> Int[np.ndarray, "micrograph class class"]:
     """Return the counts of the micrographs that have any, frames of one file together."""
-    has_any = counts.counts.any(axis=(1, 2))
-    if not has_any.any():
+    judged = np.flatnonzero(counts.counts.any(axis=(1, 2)))
+    if not len(judged):
         raise ValueError("Expected at least one micrograph with labelled pixels. Got none.")
-    names = [name for name, is_judged in zip(counts.micrograph_ids, has_any, strict=True) if is_judged]
-    return add_by_file(counts.counts[has_any], names, axis=0)
+    return add_by_file(counts.counts[judged], [counts.micrograph_ids[at] for at in judged], axis=0)
 
 
 def add_by_file(counts: np.ndarray, micrograph_ids: Sequence[str], *, axis: int) -> np.ndarray:
