@@ -119,7 +119,9 @@ class HandednessTrainingParams(BaseModel):
         default=None, gt=0, lt=1, description="Adam's first decay rate while the learning rate falls; None: unchanged."
     )
     precision: Precision = Field(
-        default="float32", description="Of convolutions and dense layers; weights and loss are float32 always."
+        default="float32",
+        description="Of convolutions and dense layers in training and in choosing the epoch; weights, losses and "
+        "final answers are float32 always.",
     )
 
     @classmethod
