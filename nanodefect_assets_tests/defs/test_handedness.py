@@ -11,7 +11,7 @@ from nanodefect_assets.defs.instance import open_instance
 from nanodefect_assets.defs.jobs import TRAIN_HANDEDNESS
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.sem import studying
-from nanodefect_assets.defs.sem.handedness_model import HANDEDNESS_MODEL
+from nanodefect_assets.defs.sem.handedness_maker import HANDEDNESS_MODEL
 from nanodefect_assets.defs.sem.label_noise_study import label_noise_study
 from nanodefect_assets.defs.sem.sevens import sevens
 from nanodefect_assets.defs.tracking import Tracking
@@ -93,7 +93,7 @@ def chiral(tmp_path_factory):
         patch.setenv("DAGSTER_HOME", str(home.dagster))
         patch.setenv("NANODEFECT_THREADS", "1")
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr("nanodefect_assets.defs.sem.handedness_model.recipe_of", small_recipe)
+        patch.setattr("nanodefect_assets.defs.sem.handedness_maker.recipe_of", small_recipe)
         folder, hands = drop(home)
         with open_instance(home) as instance:
             done = ingest_batch(defs, instance, home, folder, say=lambda line: None)
@@ -159,7 +159,7 @@ def test_a_simulated_chiral_batch_goes_from_the_landing_folder_to_its_fraction(t
     monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
     monkeypatch.setenv("NANODEFECT_THREADS", "1")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr("nanodefect_assets.defs.sem.handedness_model.recipe_of", quick_recipe)
+    monkeypatch.setattr("nanodefect_assets.defs.sem.handedness_maker.recipe_of", quick_recipe)
     plain = {"chiral_facet": 0.9, "chiral_facet_spread": 0.05, "roll_spread_deg": 3, "side_light": 0.1}
     params = ChiralBatchParams(
         left_fraction=0.15,

@@ -10,7 +10,8 @@ from nanodefect_assets.defs.making import making, report, upstream
 from nanodefect_assets.defs.partitions import batch_of_sample, place_of, sample
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.sem.crop_sets import CropSet, read_crops
-from nanodefect_assets.defs.sem.handedness_model import HANDEDNESS_MODEL, trained_of
+from nanodefect_assets.defs.sem.handedness_maker import HANDEDNESS_MODEL
+from nanodefect_assets.defs.sem.handedness_registry import trained_of
 from nanodefect_assets.domain.keys import Place
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def _judge(
     home: HomeResource, compute: Compute, found: CropSet, model: dict[Any, Any], *, was_trained_on: bool
 ) -> list[dict[str, Any]]:
     """Return the rows of `HANDEDNESS` of a sample."""
+    from nanodefect_assets.science.learning.devices import threads
     from nanodefect_assets.science.sem.answers import answer
     from nanodefect_assets.stores.registry import model_version
 
@@ -86,7 +88,8 @@ def _judge(
     share = model["estimated_minority_share"]
     error = 0.0 if share is None or share != share else min(float(share), _LARGEST_ERROR)
     images = found.images.astype("float32") / found.images.max(axis=(1, 2), keepdims=True)
-    answers = answer(trained_of(stored), images, error_fraction=error, device=compute.pick_device())
+    with threads(compute.n_threads):
+        answers = answer(trained_of(stored), images, error_fraction=error, device=compute.pick_device())
     return [
         {
             **{name: row[name] for name in ("particle_id", "micrograph_id", "is_simulated")},

@@ -95,7 +95,7 @@ def label_noise_study(
     for runner in runners:
         runner.forget()
     rows = with_ratios(require_generation(home.home, _NAME, Place(study=context.partition_key)).rows(STUDIES))
-    worst = float(rows["accuracy_both_ways"].min())
+    worst = float(rows["accuracy"].min())
     return report(
         out,
         metadata={

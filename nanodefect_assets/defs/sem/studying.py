@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import dagster as dg
 
@@ -173,16 +173,19 @@ class StudyRunner:
                 self._checkpoint(training.estimate_name, "estimate").remove()
 
     def _run(self, training: Training) -> dict[str, Any]:
+        from nanodefect_assets.science.learning.devices import threads
+
         protocol = protocol_of(self.params, self.home.run_size)
         recipe = recipe_of(protocol, training.study.method, is_digits=self.images == "sevens")
-        with self.tracking.training_run(
+        tracked = self.tracking.training_run(
             self.context,
             self.home,
             name=f"{self.images} {self.error_percent:g} % {training.name}",
             study=self.study,
             params=recipe.training,
             data_fingerprint=self.fingerprint,
-        ) as run:
+        )
+        with threads(self.compute.n_threads), tracked as run:
             # The protocol's optimiser is logged already, and MLflow takes no second value.
             run.log_params(training.study.model_dump(exclude={"optimiser"}) | {"variant": training.study.variant})
             checkpoint = self._checkpoint(training.name, "checkpoint")
@@ -225,7 +228,7 @@ class StudyRunner:
         from nanodefect_assets.science.sem.noise import LabelErrorEstimate
 
         kept = self._checkpoint(training.estimate_name, "estimate").load() if training.estimate_name else None
-        return None if kept is None else LabelErrorEstimate(**kept.record["estimate"])
+        return None if kept is None else LabelErrorEstimate(**cast(dict[str, Any], kept.record["estimate"]))
 
     def _checkpoint(self, name: str, kind: str) -> "FileCheckpoint":
         """Return where a state is kept: another place for other parameters, images or code."""

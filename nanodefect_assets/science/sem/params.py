@@ -271,6 +271,11 @@ class LabelNoiseParams(StudyParams):
     images: list[str] = Field(default=["sevens"], min_length=1, description="sevens, te_simulated: which of them.")
     split: SplitKind = Field(default="pairs", description="pairs, or leaking as published.")
 
+    @classmethod
+    def thesis(cls) -> "LabelNoiseParams":
+        """Return the published study: images shuffled after mirroring, co-teaching told the planted share."""
+        return cls(protocol="thesis", split="leaking", forget_rate_from="truth", networks=["plain"])
+
     @model_validator(mode="after")
     def _check_images(self) -> "LabelNoiseParams":
         _check_among("images", self.images, _IMAGES)

@@ -177,22 +177,15 @@ def _train(
 
 
 def _for_study(recipe: HandednessRecipe, study: HandednessStudyParams, *, n_train: int) -> HandednessRecipe:
-    """Return the recipe with what the study varies, at the same cost of an epoch.
-
-    An antisymmetric network looks at every image twice, and an image and its mirror teach it the same: half the images
-    do.
-    """
+    """Return the recipe with what the study varies, at the same cost of an epoch."""
     network, training, augmentation = recipe.network, recipe.training, recipe.augmentation
     if study.is_averaging:
         widths = {name: getattr(network, name) for name in ("n_filters", "n_hidden")}
         network = HandednessNetworkParams.authors_co_teaching().model_copy(update=widths)
-    if study.is_antisymmetric:
-        n_images = (training.images_per_epoch or n_train) // 2
-        network = network.model_copy(update={"is_antisymmetric": True})
-        training = training.model_copy(update={"images_per_epoch": n_images})
     if study.optimiser not in (None, training.optimiser):
         changed = {"optimiser": study.optimiser, "learning_rate": _RATES[study.optimiser]}
         training = training.model_copy(update=changed)
     if study.max_contrast:
         augmentation = augmentation.model_copy(update={"max_contrast": study.max_contrast})
-    return HandednessRecipe(network=network, training=training, augmentation=augmentation)
+    varied = HandednessRecipe(network=network, training=training, augmentation=augmentation)
+    return varied.antisymmetric(n_train) if study.is_antisymmetric else varied
