@@ -36,7 +36,7 @@ material: Te
 simulated: true
 chirality:
   true_enantiomers: true
-  expected_minority_share: 0.08
+  expected_minority_share: {share}
   anchors:
 {anchors}
 files:
@@ -64,21 +64,23 @@ def field(hands, rng):
     return (counts + rng.normal(0, 2, counts.shape)).astype(np.float32), middles
 
 
-def drop(home, batch="chiral-1", *, anchors="right", n_fields=3):
-    """Drop fields of particles of which a fifth is left-handed; return the hands, field by field."""
+def drop(home, *, share=0.08, n_fields=3, flipped=()):
+    """Drop fields of particles of which a fifth is left-handed; return the hands, field by field.
+
+    An image that came in flipped shows the other hand than the one that its anchor states.
+    """
     rng = np.random.default_rng(4)
-    folder = home.landing / batch
+    folder = home.landing / "chiral-1"
     folder.mkdir()
     lines, hands = [], []
     for number in range(n_fields):
         is_right = rng.permutation(np.arange(N_EACH) >= MINORITY * N_EACH)
         counts, middles = field(is_right, rng)
-        tifffile.imwrite(folder / f"{number}.tif", counts)
+        tifffile.imwrite(folder / f"{number}.tif", counts[:, ::-1] if number in flipped else counts)
         hands.append(is_right)
-        first = int(np.flatnonzero(is_right)[0])
-        if anchors != "none":
-            lines.append(f"    - {number}.tif {middles[first][0]},{middles[first][1]} {anchors}")
-    (folder / "batch.yaml").write_text(YAML.format(anchors="\n".join(lines) or "    []"))
+        row, col = middles[int(np.flatnonzero(is_right)[0])]
+        lines.append(f"    - {number}.tif {row},{counts.shape[1] - 1 - col if number in flipped else col} right")
+    (folder / "batch.yaml").write_text(YAML.format(anchors="\n".join(lines), share=share))
     return folder, hands
 
 
@@ -99,6 +101,51 @@ def chiral(tmp_path_factory):
             done = ingest_batch(defs, instance, home, folder, say=lambda line: None)
     assert done.trouble == ()
     return home, np.concatenate(hands)
+
+
+@pytest.fixture
+def landing(tmp_path, monkeypatch):
+    """Home of its own that Dagster's assets work in."""
+    home = Home(tmp_path / "home").prepare()
+    monkeypatch.setenv("NANODEFECT_HOME", str(home.root))
+    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+    monkeypatch.setenv("NANODEFECT_THREADS", "1")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return home
+
+
+def ingest(home, folder):
+    from nanodefect_assets.definitions import defs
+
+    with open_instance(home) as instance:
+        return ingest_batch(defs, instance, home, folder, say=lambda line: None)
+
+
+def test_a_racemic_batch_has_no_model_and_no_hands_and_says_why(landing):
+    folder, _ = drop(landing, share=0.5, n_fields=1)
+
+    done = ingest(landing, folder)
+
+    assert done.trouble == ()
+    (model,) = rows(landing, "SELECT * FROM handedness_models")
+    assert (model["method"], model["model_version"], model["majority_hand"]) == (None, None, None)
+    assert "racemic" in model["reason"]
+    assert rows(landing, "SELECT * FROM handedness") == rows(landing, "SELECT * FROM handedness_fractions") == []
+
+
+@pytest.mark.slow
+def test_an_image_that_came_in_flipped_is_told_by_its_anchor_and_by_its_particles(landing, monkeypatch):
+    monkeypatch.setattr("nanodefect_assets.defs.sem.handedness_maker.recipe_of", small_recipe)
+    folder, _ = drop(landing, flipped=(2,), n_fields=4)
+
+    done = ingest(landing, folder)
+
+    told = " ".join(map(str, done.doubts))
+    assert "anchors agree" in told
+    assert "no image flipped" in told
+    assert "2.tif" in told
+    (model,) = rows(landing, "SELECT * FROM handedness_models")
+    assert (model["n_anchors_contradicting"], model["majority_hand"]) == (1, "right")
 
 
 def small_recipe(protocol, method, *, is_digits):
@@ -150,15 +197,9 @@ def test_each_particle_has_its_hand_and_leads_back_to_its_model(chiral):
 
 
 @pytest.mark.slow
-def test_a_simulated_chiral_batch_goes_from_the_landing_folder_to_its_fraction(tmp_path, monkeypatch):
+def test_a_simulated_chiral_batch_goes_from_the_landing_folder_to_its_fraction(landing, monkeypatch):
     """Particles with facets as plain as can be, so that a small network learns them in a minute."""
-    from nanodefect_assets.definitions import defs
-
-    home = Home(tmp_path / "home").prepare()
-    monkeypatch.setenv("NANODEFECT_HOME", str(home.root))
-    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
-    monkeypatch.setenv("NANODEFECT_THREADS", "1")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    home = landing
     monkeypatch.setattr("nanodefect_assets.defs.sem.handedness_maker.recipe_of", quick_recipe)
     plain = {"chiral_facet": 0.9, "chiral_facet_spread": 0.05, "roll_spread_deg": 3, "side_light": 0.1}
     params = ChiralBatchParams(
@@ -169,8 +210,7 @@ def test_a_simulated_chiral_batch_goes_from_the_landing_folder_to_its_fraction(t
     )
     folder = simulate_chiral_batch(home.landing, params)
 
-    with open_instance(home) as instance:
-        done = ingest_batch(defs, instance, home, folder, say=lambda line: None)
+    done = ingest(home, folder)
 
     assert done.trouble == ()
     (model,) = rows(home, "SELECT * FROM handedness_models")

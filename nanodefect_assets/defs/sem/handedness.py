@@ -59,7 +59,7 @@ def handedness(context: dg.AssetExecutionContext, home: HomeResource, compute: C
 
     crops = upstream(context, home, "sem", "te_crops")
     model = current_generation(home.home, HANDEDNESS_MODEL, Place(batch=place_of(context).batch))
-    models = [] if model is None else model.rows(HANDEDNESS_MODELS).to_dict(orient="records")
+    models = [] if model is None else _stated(model.rows(HANDEDNESS_MODELS))
     with making(context, home, inputs=[crops] + ([model] if model and models else [])) as out:
         out.add_rows(HANDEDNESS, [])
         found = read_crops([crops]) if models and models[0]["model_version"] is not None else None
@@ -76,6 +76,14 @@ def handedness(context: dg.AssetExecutionContext, home: HomeResource, compute: C
     )
 
 
+def _stated(rows: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Return rows with None for what is missing: pandas reads a missing text back as not-a-number."""
+    return [
+        {str(name): None if value != value else value for name, value in row.items()}
+        for row in rows.to_dict(orient="records")
+    ]
+
+
 def _judge(
     home: HomeResource, compute: Compute, found: CropSet, model: dict[Any, Any], *, was_trained_on: bool
 ) -> list[dict[str, Any]]:
@@ -86,7 +94,7 @@ def _judge(
 
     stored = model_version(home.home, model["model_name"], model["model_version"])
     share = model["estimated_minority_share"]
-    error = 0.0 if share is None or share != share else min(float(share), _LARGEST_ERROR)
+    error = 0.0 if share is None else min(float(share), _LARGEST_ERROR)
     images = found.images.astype("float32") / found.images.max(axis=(1, 2), keepdims=True)
     with threads(compute.n_threads):
         answers = answer(trained_of(stored), images, error_fraction=error, device=compute.pick_device())
