@@ -84,9 +84,13 @@ class HandednessMaker:
             return row, anchors.missing
         return row | self._train(crops, anchors, choice), anchors.missing
 
-    @property
-    def checkpoint(self) -> "FileCheckpoint":
-        """Where an interrupted training keeps its state: another place for whatever makes it another training."""
+    def forget(self) -> None:
+        """Remove what an interrupted training would need to go on."""
+        for kind in ("training", "judges"):
+            self._checkpoint(kind).remove()
+
+    def _checkpoint(self, kind: str) -> "FileCheckpoint":
+        """Return where an interrupted training keeps its state: another place for whatever makes it another one."""
         import hashlib
 
         from nanodefect_assets.stores.checkpoints import FileCheckpoint
@@ -94,7 +98,8 @@ class HandednessMaker:
         words = [self._config.model_dump_json(), self._chirality.model_dump_json(), self._home.run_size, self._code]
         words += [made.record.name for made in self._inputs]
         digest = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
-        return FileCheckpoint(self._home.home.work / "sem" / "handedness_model" / f"{self._manifest.batch}-{digest}")
+        folder = self._home.home.work / "sem" / "handedness_model"
+        return FileCheckpoint(folder / f"{self._manifest.batch}-{digest}.{kind}")
 
     def _train(self, crops: CropSet, anchors: _Anchors, choice: "Choice") -> dict[str, Any]:
         """Train, name the hands by the anchors, register; return what the row says of it."""
@@ -121,7 +126,8 @@ class HandednessMaker:
                 rng=generator_for(self._config.seed, str(HANDEDNESS_MODEL), self._manifest.batch),
                 device=device,
                 on_step=log_steps(self._context.log),
-                checkpoint=self.checkpoint,
+                checkpoint=self._checkpoint("training"),
+                judges_checkpoint=self._checkpoint("judges"),
             )
             run.log_text("reason.txt", trained.choice.reason)
             said = _estimated(trained) | {"method": trained.choice.method, "reason": trained.choice.reason}

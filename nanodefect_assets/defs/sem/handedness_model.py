@@ -78,7 +78,7 @@ def handedness_model(
             out.add_rows(HANDEDNESS_MODELS, [row])
             checks, metadata = _results(row, missing), {name: value for name, value in row.items() if value is not None}
     if maker is not None:
-        maker.checkpoint.remove()
+        maker.forget()
     yield report(out, metadata=metadata, checks=checks)
 
 

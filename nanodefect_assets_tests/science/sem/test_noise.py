@@ -5,6 +5,7 @@ from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem import noise
 from nanodefect_assets.science.sem.mirror import mirror_label, plant_error
 from nanodefect_assets.science.sem.noise import cross_fit_log_odds, estimate_from_odds, estimate_label_error
+from nanodefect_assets.stores.checkpoints import FileCheckpoint
 
 
 def judged(is_right, rng, *, separation, spread=1.0, weakness=1.0):
@@ -114,3 +115,24 @@ def test_no_judge_has_seen_a_particle_that_it_is_asked_about(recipe, monkeypatch
 
     assert odds.tolist() == list(range(60))
     assert sorted(asked) == sorted([*range(60), *range(60)]), "each image and its half turn"
+
+
+def test_judges_that_were_interrupted_go_on_to_the_same_answers(letters, recipe, tmp_path):
+    labelled, made = mirror_label(letters(60)), recipe(max_epochs=1)
+
+    class Stopping(FileCheckpoint):
+        def save(self, state):
+            super().save(state)
+            raise KeyboardInterrupt
+
+    def judge(checkpoint=None, seed=3):
+        return cross_fit_log_odds(labelled, made, rng=np.random.default_rng(seed), checkpoint=checkpoint)
+
+    path = tmp_path / "judges"
+    with pytest.raises(KeyboardInterrupt):
+        judge(Stopping(path))
+
+    assert FileCheckpoint(path).load().record["n_done"] == 1
+    np.testing.assert_array_equal(judge(FileCheckpoint(path)), judge())
+    with pytest.raises(Refusal, match="another training"):
+        judge(FileCheckpoint(path), seed=4)
