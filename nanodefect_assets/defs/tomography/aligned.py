@@ -13,7 +13,7 @@ from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.tomography.alignment_checks import alignment_checks
 from nanodefect_assets.defs.tomography.companions import Companions, distortion_row, read_companions
-from nanodefect_assets.defs.tomography.series import RawSeries, checkpoint_of, raw_series
+from nanodefect_assets.defs.tomography.series import RawSeries, checkpoint_of, raw_series, require_memory_of
 from nanodefect_assets.science.tomography.alignment_params import AlignmentParams
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from nanodefect_assets.stores.generations import GenerationWriter, StoredGeneration
 
 _NAME = ("tomography", "aligned")
+_COPIES_OF_ONE, _COPIES_OF_TWO = 12, 18
+"""Of the images that are held at the peak, as of 32 bits, of single scans and of pairs."""
 
 
 class AlignmentConfig(AlignmentParams, dg.Config):
@@ -117,6 +119,7 @@ def aligned(
             with out.item(raw.first.tilt_series_id):
                 digests = [made.record.content_digest for made in (files, source, denoised)]
                 checkpoint = checkpoint_of(home, "alignment", config, *digests, raw.first.tilt_series_id)
+                require_memory_of(raw.first, _COPIES_OF_ONE if raw.second is None else _COPIES_OF_TWO)
                 companions = read_companions(home, manifest, raw)
                 one = _align(home, raw, companions, denoised, config, executor, checkpoint, on_step)
                 rows.append(_add(out, raw, one))
