@@ -111,3 +111,25 @@ def test_too_little_and_unlike_data_are_refused(rng):
     flooded = np.tile([0, 0, 0, 0, 40], (20, 1))
     with pytest.raises(Refusal, match="confused like"):
         corrected_rate(flooded, never_background, (0,), (0, 1), PARAMS)
+
+
+@pytest.mark.parametrize("shares", [[0.3, 0.5, 0.2, 0, 0], [0, 0.5, 0.5, 0, 0]])
+def test_many_particles_of_few_classes_are_like_a_calibration_of_few_regions(shares, rng):
+    """Where classes are missing the shares fit no confusion exactly: with many particles chance alone shows."""
+    found, rate = [], shares[0] / sum(shares[:2])
+    for _ in range(40):
+        counts = population(rng, np.array(shares) + 1e-9, 200, mean_particles=50)
+        found.append(corrected_rate(counts, calibration(rng), (0,), (0, 1), PARAMS))
+
+    assert np.quantile([one.p_alike for one in found], 0.1) > 0.05
+    assert np.mean([one.corrected.low <= rate <= one.corrected.high for one in found]) > 0.85
+
+
+def test_counts_that_no_population_could_give_are_refused_behind_a_poor_classifier_too():
+    """Four of five are called background, where no class is so called more often than every fourth time."""
+    confusion = np.full((5, 5), 10)
+    confusion[:, 4] = [10, 10, 10, 10, 12]
+    flooded = np.tile([1, 1, 0, 0, 8], (12, 1))
+
+    with pytest.raises(Refusal, match="confused like"):
+        corrected_rate(flooded, confusion, (0,), (0, 1), PARAMS)
