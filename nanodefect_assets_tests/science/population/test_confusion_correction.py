@@ -41,6 +41,12 @@ def test_shares_behind_exact_confusion_are_recovered(weights):
     assert corrected_shares(shares @ CONFUSION, CONFUSION) == pytest.approx(shares, abs=2e-3)
 
 
+def test_shares_behind_a_poor_classifier_are_recovered_too():
+    poor, shares = np.full((5, 5), 0.15) + 0.25 * np.eye(5), np.array([0.02, 0.6, 0.1, 0.2, 0.08])
+
+    assert corrected_shares(shares @ poor, poor) == pytest.approx(shares, abs=2e-3)
+
+
 @given(found=st.lists(st.floats(0, 1), min_size=5, max_size=5).filter(lambda found: sum(found) > 0.1))
 def test_shares_are_never_negative_and_add_up(found):
     shares = corrected_shares(np.array(found) / np.sum(found), CONFUSION)
