@@ -181,3 +181,25 @@ def test_a_class_of_few_micrographs_is_on_every_side():
         split = split_regions(classes, micrographs, SMALL, rng=np.random.default_rng(seed))
         for side in (split.train, split.calibration, split.test):
             assert (classes[side] == 3).any()
+
+
+def test_a_label_is_an_issue_only_against_a_class_that_is_surer_than_usual():
+    """The third is said to be 0 and more probably 1, but less surely than regions of class 1 are: no issue."""
+    probabilities = np.array([[0.9, 0.1], [0.1, 0.9], [0.4, 0.6], [0.2, 0.8], [0.05, 0.95]])
+
+    doubts = doubt_labels(probabilities, np.array([0, 1, 0, 1, 0]))
+
+    assert doubts.is_issue.tolist() == [False, False, False, False, True]
+    assert doubts.suggested.tolist() == [0, 1, 1, 1, 1]
+    assert doubts.rank.tolist() == [4, 5, 2, 3, 1]
+
+
+def test_issues_come_before_labels_with_a_smaller_margin():
+    """Class 0 is never sure (0.4 on average), class 1 always: a small excess of 0 is an issue, a larger of 1 is not."""
+    probabilities = np.array([[0.4, 0.6], [0.4, 0.6], [0.05, 0.95], [0.55, 0.45], [0.02, 0.98]])
+
+    doubts = doubt_labels(probabilities, np.array([0, 0, 1, 1, 1]))
+
+    assert doubts.margin[3] > doubts.margin[0]
+    assert doubts.is_issue.tolist() == [False, False, False, True, False]
+    assert doubts.rank[3] == 1

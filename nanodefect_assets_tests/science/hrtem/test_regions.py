@@ -13,6 +13,10 @@ PLAIN = RegionParams(
 )
 
 
+DISC = np.hypot(*np.ogrid[-10:11, -10:11]) <= 10
+BAR = np.ones((6, 24), dtype=bool)
+
+
 def labelled_of(labels, pixel_size_nm=0.1):
     labels = np.asarray(labels, dtype=np.int32)
     counts = np.where(labels > 0, 60.0, 100.0).astype(np.float32)
@@ -37,7 +41,7 @@ def test_a_particle_keeps_its_identifier_and_its_pixels():
     assert (region.top, region.left, region.mask.shape) == (28, 18, (25, 25))
     assert region.area_px == pytest.approx(np.pi * 12**2, rel=0.03)
     assert (region.counts[region.mask] == 60).all()
-    assert region.support_counts == 100
+    assert region.support.median == 100
     assert (region.touches_edge, region.agglomerate_id) == (False, None)
 
 
@@ -112,7 +116,7 @@ def test_hull_is_that_of_scikit_image(mask):
 def test_background_lies_off_the_particles_and_apart(rng):
     labels = discs((160, 160), (1, 50, 50, 30))
 
-    found = sample_background(labelled_of(labels), 4, 2.0, rng=rng)
+    found = sample_background(labelled_of(labels), 4, [DISC, BAR], rng=rng)
 
     taken = labels > 0
     for region in found:
@@ -121,10 +125,23 @@ def test_background_lies_off_the_particles_and_apart(rng):
         taken[window] |= region.mask
         assert (region.kind, region.particle_id) == ("background", None)
     assert len({region.region_id for region in found}) == len(found) == 4
+    assert {region.mask.sum() for region in found} <= {DISC.sum(), BAR.sum()}
+
+
+def test_background_has_the_forms_of_particles_any_way_round(rng):
+    form = np.ones((6, 24), dtype=bool)
+    form[0, :12] = False
+
+    found = [sample_background(labelled_of(np.zeros((80, 80))), 1, [form], rng=rng)[0].mask for _ in range(30)]
+
+    assert {mask.shape for mask in found} == {(6, 24), (24, 6)}
+    assert {mask.sum() for mask in found} == {form.sum()}
+    assert len({mask.tobytes() for mask in found}) == 8
 
 
 def test_no_room_no_background(rng):
-    assert sample_background(labelled_of(np.ones((40, 40))), 3, 2.0, rng=rng) == []
+    assert sample_background(labelled_of(np.ones((40, 40))), 3, [DISC], rng=rng) == []
+    assert sample_background(labelled_of(np.zeros((40, 40))), 3, [], rng=rng) == []
 
 
 def notched(notch_px):
@@ -173,7 +190,7 @@ def test_small_crumbs_of_a_label_are_no_regions():
 def test_the_support_is_the_median_beside_the_particles():
     labels = discs((60, 60), (1, 30, 30, 29))
 
-    assert next(find_regions(labelled_of(labels), PLAIN)).support_counts == 100
+    assert next(find_regions(labelled_of(labels), PLAIN)).support.median == 100
 
 
 @pytest.mark.parametrize(("row", "col"), [(0, 30), (59, 30), (30, 0), (30, 59)])
@@ -195,7 +212,7 @@ def test_background_keeps_off_a_particle_by_its_own_radius(rng):
     labels = np.ones((60, 60), dtype=np.int32)
     labels[15:45, 15:45] = 0
 
-    (region,) = sample_background(labelled_of(labels), 1, 2.0, rng=rng)
+    (region,) = sample_background(labelled_of(labels), 1, [DISC], rng=rng)
 
     window = np.s_[region.top : region.top + region.mask.shape[0], region.left : region.left + region.mask.shape[1]]
     assert not labels[window][region.mask].any()

@@ -139,3 +139,15 @@ def test_counts_that_no_population_could_give_are_refused_behind_a_poor_classifi
 
     with pytest.raises(Refusal, match="confused like"):
         corrected_rate(flooded, confusion, (0,), (0, 1), PARAMS)
+
+
+def test_micrographs_that_differ_much_are_allowed_a_worse_fit():
+    """The same counts, once alike on all micrographs and once each class on micrographs of its own."""
+    confusion = np.full((5, 5), 10)
+    confusion[:, 4] = [10, 10, 10, 10, 12]
+    alike = np.tile([5, 4, 4, 3, 9], (20, 1))
+    apart = np.repeat(np.diag(25 * np.ones(5, dtype=int)), [4, 3, 3, 3, 7], axis=0)
+
+    p_alike, p_apart = (corrected_rate(one, confusion, (0,), (0, 1), PARAMS).p_alike for one in (alike, apart))
+
+    assert p_apart > p_alike
