@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from nanodefect_assets.domain.patches import UNLABELLED
+from nanodefect_assets.science.learning import learner as learner_module
 from nanodefect_assets.science.learning.learner import Learner
 from nanodefect_assets.science.learning.networks import build_network
 from nanodefect_assets.science.learning.params import TrainingParams
@@ -54,3 +55,17 @@ def test_the_running_mean_forgets_fast_at_first_and_then_as_told(index, kept):
 
     torch.testing.assert_close(parameters(one.averaged), kept * before + (1 - kept) * parameters(one.network))
     assert not torch.equal(before, parameters(one.network))
+
+
+@pytest.mark.parametrize(("progress", "weights"), [(0.0, [1, 16]), (0.5, [1, 4]), (1.0, [1, 1]), (1.2, [1, 1])])
+def test_weights_of_classes_fade_until_all_weigh_alike(progress, weights, monkeypatch):
+    seen = []
+    loss = learner_module.segmentation_loss
+    monkeypatch.setattr(
+        learner_module, "segmentation_loss", lambda *given: seen.append(given[3].tolist()) or loss(*given)
+    )
+    network = build_network("unet", n_classes=2, rng=np.random.default_rng(1))
+    one = Learner(network, TrainingParams(), device="cpu", class_weights=np.array([1.0, 16.0]))
+    one.step(torch.randn(1, 1, 32, 32), torch.zeros(1, 32, 32, dtype=torch.uint8), progress=progress, index=0)
+
+    assert seen == [pytest.approx(weights)]
