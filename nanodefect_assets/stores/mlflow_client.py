@@ -58,15 +58,38 @@ def prepare_database(home: Home) -> None:
 
     MLflow builds a new database in dozens of steps. Two processes that do so at once fail, and one killed half-way
     leaves a file that no MLflow can ever open; so it is built under another name, under a lock, and counts when whole.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If the database is gone, see `has_database`.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
     database = home.mlflow_database
-    if database is None or database.exists():
+    if database is None or has_database(home):
         return
     with locked(home.mlflow / "create.lock"):
         if not database.exists():
             _build(database, home.mlflow.absolute() / "artifacts")
+
+
+def has_database(home: Home) -> bool:
+    """Whether the MLflow database of a home, which is its own, is there; a fresh home has none.
+
+    Raises
+    ------
+    TrackingUnavailable
+        If it is gone while files of its runs are there: which model was in use is then not known, and neither a new
+        database nor the model that ships may pass for the answer.
+    """
+    database = home.mlflow_database
+    if database is not None and database.exists():
+        return True
+    artifacts = home.mlflow / "artifacts"
+    if artifacts.exists() and any(artifacts.iterdir()):
+        raise _unavailable(database, f"it is gone, but {artifacts} is not; to begin anew, move that away too")
+    return False
 
 
 def _build(database: Path, artifacts: Path) -> None:

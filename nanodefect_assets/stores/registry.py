@@ -14,7 +14,7 @@ from nanodefect_assets.domain.champion import ModelName, ModelRecord, PromotionD
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.files import locked
 from nanodefect_assets.stores.home import Home
-from nanodefect_assets.stores.mlflow_client import TrackingUnavailable, open_tracking, patiently
+from nanodefect_assets.stores.mlflow_client import TrackingUnavailable, has_database, open_tracking, patiently
 from nanodefect_assets.stores.models import MODEL_FILE, check_model, read_estimator, read_model, read_model_record
 
 CHAMPION = "champion"
@@ -188,8 +188,7 @@ def model_in_use(home: Home, name: str) -> StoredModel | None:
 
 def _find(home: Home, name: str, *, version: str | None = None) -> _Version | None:
     """Return a version, or the champion; only MLflow itself is asked, whose tables change from release to release."""
-    database = home.mlflow_database
-    if database is not None and not database.exists():
+    if home.mlflow_database is not None and not has_database(home):
         return None
     client = open_tracking(home)
     from mlflow.exceptions import MlflowException

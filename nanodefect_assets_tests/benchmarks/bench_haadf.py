@@ -2,8 +2,10 @@
 
 The slices of a published set are those of two volumes in mixed order, many of them nearly alike. They are sorted by
 likeness first, so that blocks are contiguous; no slice of the test side may be a near twin of one that is trained on.
-Dice per class is printed. After 75 s of processor time (bfloat16, one thread) support has 0.954, alumina 0.838 and
-platinum, 0.3 % of the pixels, is not found at all: that takes a longer training.
+Dice per class is printed. Platinum is 0.3 % of the pixels. After 90 s of processor time (bfloat16, one thread, one
+training each, beside other work) support, alumina and platinum have 0.954, 0.829 and 0.000 where all classes weigh
+alike, and 0.937, 0.787 and 0.730 with the weights that fade, which are the default. The validation side is six slices:
+the epoch that it picks is not the best one of the test side, where the last epoch has 0.960, 0.851 and 0.764.
 """
 
 import dagster as dg
@@ -41,7 +43,7 @@ TRAINING = {
     "n_repeats": 1,
     "n_per_batch": 4,
     "steps_per_epoch": 40,
-    "budget_s": 300.0,
+    "budget_s": 90.0,
     "max_epochs": 10_000,
     "precision": "bfloat16",
 }
@@ -129,3 +131,4 @@ def test_dice_of_each_class_on_blocks_that_were_not_seen(home, real_data, monkey
             print(f"recall {taken / (taken + lost):.3f}")
     assert closest < NEAR_TWINS
     assert dice["alumina"] > 0.75
+    assert dice["Pt"] > 0.5

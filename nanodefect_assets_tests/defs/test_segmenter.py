@@ -231,7 +231,10 @@ def test_what_a_model_has_seen_judges_neither_it_nor_what_began_with_it(parted_a
     newest = rows(parted_anew, "segmenter", schemas.TRAININGS)["model_version"].iloc[0]
 
     assert set(rows(parted_anew, "segmenter", schemas.MODEL_SCORES)["micrograph_id"]) == test - seen
-    assert set(first.seen) < set(model_version(parted_anew, SEGMENTER, newest).record.seen)
+    adapted = model_version(parted_anew, SEGMENTER, newest).record
+    assert set(first.seen) <= set(adapted.seen)
+    assert all(adapted.has_seen(name) for name in PatchSetReader(made.folder / FOLDER).read("train").micrograph_ids)
+    assert not any(adapted.has_seen(name) for name in test - seen)
     assert f"not judged on {len(seen)} of the held-out" in gather(parted_anew).missing["unet"]
     assert make(parted_anew, "hrtem/champion_segmenter", config={"hrtem/champion_segmenter": EASY})[0].success
     compared_on = decision_of(parted_anew, SEGMENTER, newest).compared_on

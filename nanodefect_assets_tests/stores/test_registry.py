@@ -211,6 +211,26 @@ def test_a_locked_registry_is_an_error_and_not_another_model(home, trained, ship
     assert champion_of(home, "locked").version == first
 
 
+def test_a_registry_that_is_gone_is_an_error_and_neither_the_shipped_model_nor_a_new_registry(
+    home, trained, shipped, tmp_path
+):
+    shipped("vanished")
+    version, _ = trained("vanished", 1)
+    promote(home, "vanished", version, decision("vanished", version, incumbent="shipped"))
+    copy = Home(tmp_path / "copy")
+    shutil.copytree(home.root, copy.root)
+    content = copy.mlflow_database.read_bytes()
+    copy.mlflow_database.unlink()
+
+    with pytest.raises(TrackingUnavailable, match=r"it is gone, but .*artifacts is not"):
+        model_in_use(copy, "vanished")
+    with pytest.raises(TrackingUnavailable, match="restore it"):
+        open_tracking(copy)
+    assert not copy.mlflow_database.exists()
+    copy.mlflow_database.write_bytes(content)
+    assert champion_of(copy, "vanished").version == version
+
+
 def test_a_home_that_was_copied_uses_its_own_files(home, trained, tmp_path):
     version, _ = trained("copied", 1)
     promote(home, "copied", version, decision("copied", version))

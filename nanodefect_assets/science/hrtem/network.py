@@ -12,7 +12,7 @@ from nanodefect_assets.science.hrtem.gate import GateReference, describe_microgr
 from nanodefect_assets.science.hrtem.inference import DIHEDRAL, Predict, uncertain_probabilities
 from nanodefect_assets.science.hrtem.params import NetworkParams, SegmentationParams, TilingParams
 from nanodefect_assets.science.imaging.instances import separate_particles
-from nanodefect_assets.science.imaging.masks import drop_specks, fill_holes
+from nanodefect_assets.science.imaging.masks import drop_specks, label_filled
 from nanodefect_assets.science.imaging.normalise import normalise, resample, scale_factor
 from nanodefect_assets.science.imaging.params import InstanceParams
 
@@ -127,8 +127,8 @@ def segment_by_network(
     parting = InstanceParams.model_validate({name: getattr(params, name) for name in InstanceParams.model_fields})
     found = uncertain_probabilities(image, predicts, tiling, transforms=DIHEDRAL[: params.n_transforms])
     p_particle, spread = (_on_grid(values, shape) for values in (1 - found.mean[0], found.standard_deviation[0]))
-    mask = fill_holes(p_particle > parting.threshold, segmentation.max_hole_fraction)
-    parted = separate_particles(_filled(p_particle, mask, parting.threshold), parting, pixel_size_nm=pixel_size_nm)
+    parts = label_filled(p_particle > parting.threshold, segmentation.max_hole_fraction)
+    parted = separate_particles(p_particle, parting, pixel_size_nm=pixel_size_nm, parts=parts)
     smallest_px = segmentation.smallest_diameter_px(pixel_size_nm)
     return NetworkSegmentation(
         labels=drop_specks(parted, np.pi / 4 * smallest_px**2),
@@ -144,8 +144,3 @@ def _on_grid(values: _Image, shape: tuple[int, int]) -> _Image:
     from skimage.transform import resize
 
     return resize(values, shape, order=1, anti_aliasing=values.shape[0] > shape[0], preserve_range=True)
-
-
-def _filled(p_particle: _Image, mask: np.ndarray, threshold: float) -> _Image:
-    """Return the probability with filled holes just above the threshold."""
-    return np.where(mask, np.maximum(p_particle, np.nextafter(np.float32(threshold), np.float32(1))), p_particle)

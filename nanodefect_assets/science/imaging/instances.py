@@ -17,7 +17,9 @@ _Labels = Int[np.ndarray, "row col"]
 _Mask = Bool[np.ndarray, "row col"]
 
 
-def separate_particles(probability: _Image, params: InstanceParams, *, pixel_size_nm: float | None = None) -> _Labels:
+def separate_particles(
+    probability: _Image, params: InstanceParams, *, pixel_size_nm: float | None = None, parts: _Labels | None = None
+) -> _Labels:
     """Label particles in a map of probability, touching ones apart.
 
     Parameters
@@ -28,6 +30,9 @@ def separate_particles(probability: _Image, params: InstanceParams, *, pixel_siz
         Free parameters.
     pixel_size_nm : float or None
         Edge of a pixel, in nanometres; None if it is not known.
+    parts : ndarray of shape (row, col) or None
+        Connected parts of the mask of particles where they are numbered already, holes filled perhaps: a filled pixel
+        counts as one just above the threshold. None: what is above the threshold.
 
     Returns
     -------
@@ -46,13 +51,15 @@ def separate_particles(probability: _Image, params: InstanceParams, *, pixel_siz
     .. [1] L. Vincent, P. Soille, Watersheds in digital spaces, IEEE Trans. Pattern Anal. Mach. Intell. 13, 583 (1991),
        doi:10.1109/34.87344.
     """
-    parts = label_mask(probability > params.threshold)
+    parts = label_mask(probability > params.threshold) if parts is None else parts
+    least = np.nextafter(np.float32(params.threshold), np.float32(1))
     result = np.zeros_like(parts)
     min_radius_px = params.smallest_width_px(pixel_size_nm) / 2
     n_found = 0
     for number, window in enumerate(ndimage.find_objects(parts), start=1):
         inside = np.pad(parts[window] == number, 1)
-        separated = _separate_part(inside, np.pad(probability[window], 1), params, min_radius_px)
+        likely = np.pad(np.maximum(probability[window], least), 1)
+        separated = _separate_part(inside, likely, params, min_radius_px)
         here = separated[1:-1, 1:-1]
         np.add(result[window], here + n_found, out=result[window], where=here > 0)
         n_found += int(here.max())

@@ -1,5 +1,8 @@
 """Clean-up of binary masks: bridges, holes and specks."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import ndimage
@@ -32,12 +35,41 @@ def fill_holes(mask: _Mask, max_fraction: float) -> _Mask:
     """
     if max_fraction == 0:
         return mask
-    parts = label_mask(mask)
-    area_px = np.bincount(parts.ravel())
     filled = mask.copy()
-    for window in ndimage.find_objects(parts):
-        _fill_window(filled[window], parts[window], area_px, max_fraction)
+    for hole in _small_holes(label_mask(mask), max_fraction):
+        filled[hole.window] |= hole.inside
     return filled
+
+
+def label_filled(mask: _Mask, max_fraction: float) -> _Labels:
+    """Return `label_mask` of `fill_holes`, of a mask that is labelled once."""
+    parts = label_mask(mask)
+    if max_fraction == 0:
+        return parts
+    holes = list(_small_holes(parts, max_fraction))
+    whole = np.arange(parts.max() + 1)
+    for hole in holes:
+        around = ndimage.binary_dilation(np.pad(hole.inside, 1), structure=_EIGHT_NEIGHBOURS)
+        beside = np.unique(parts[tuple(slice(side.start - 1, side.stop + 1) for side in hole.window)][around])
+        _join(whole, [int(number) for number in beside if number])
+    for hole in holes:
+        parts[hole.window][hole.inside] = hole.surrounding
+    roots = np.array([_root(whole, number) for number in range(len(whole))])
+    if (roots == whole).all() and (roots == np.arange(len(roots))).all():
+        return parts
+    return np.unique(roots, return_inverse=True)[1].astype(np.int32)[parts]
+
+
+def _join(whole: np.ndarray, numbers: Sequence[int]) -> None:
+    """Let parts be one from now on, under the smallest of their numbers."""
+    roots = [_root(whole, number) for number in numbers]
+    whole[roots] = min(roots)
+
+
+def _root(whole: np.ndarray, number: int) -> int:
+    while whole[number] != number:
+        number = int(whole[number])
+    return number
 
 
 def number_particles(drawn: _Labels) -> _Labels:
@@ -74,25 +106,37 @@ def _distances_to(mask: _Mask) -> Float[np.ndarray, "row col"]:
     return ndimage.distance_transform_edt(~mask) if mask.any() else np.full(mask.shape, np.inf)
 
 
-def _fill_window(filled: _Mask, parts: _Labels, area_px: Int[np.ndarray, " part"], max_fraction: float) -> None:
-    """Fill, in place, the holes that lie wholly inside the window around a part.
+@dataclass(frozen=True, kw_only=True)
+class _Hole:
+    """Support that a part encloses: where, which pixels there, and the number of the part."""
 
-    A hole may belong to another part there, which is why each is held against the part around it: that of the pixel
-    above its first pixel, because holes are connected by edges, and parts by corners also.
+    window: tuple[slice, slice]
+    inside: _Mask
+    surrounding: int
+
+
+def _small_holes(parts: _Labels, max_fraction: float) -> Iterator[_Hole]:
+    """Yield each hole of at most `max_fraction` of the area of the part around it.
+
+    A hole lies inside the window around its part, off the window's frame; what else lies there may be a hole of another
+    part, which is why each is held against the part around it: that of the pixel above its first pixel, because holes
+    are connected by edges, and parts by corners also.
     """
-    inner = parts[1:-1, 1:-1]
-    if inner.all():
-        return
-    holes, n_holes = ndimage.label(parts == 0, output=np.int32)
-    is_filled = np.ones(n_holes + 1, dtype=bool)
-    for border in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
-        is_filled[border] = False
-    is_filled[0] = False
-    for number, box in enumerate(ndimage.find_objects(holes), start=1):
-        if not is_filled[number] or box is None:
+    area_px = np.bincount(parts.ravel())
+    for number, window in enumerate(ndimage.find_objects(parts), start=1):
+        there = parts[window]
+        if there[1:-1, 1:-1].all():
             continue
-        hole = holes[box] == number
-        surrounding = parts[box[0].start - 1, box[1].start + int(hole[0].argmax())]
-        is_filled[number] = np.count_nonzero(hole) <= max_fraction * area_px[surrounding]
-    if is_filled.any():
-        filled |= is_filled[holes]
+        holes, _ = ndimage.label(there == 0, output=np.int32)
+        at_frame = {int(hole) for rim in (holes[0], holes[-1], holes[:, 0], holes[:, -1]) for hole in np.unique(rim)}
+        for hole, box in enumerate(ndimage.find_objects(holes), start=1):
+            if hole in at_frame or box is None:
+                continue
+            inside = holes[box] == hole
+            surrounding = int(there[box[0].start - 1, box[1].start + int(inside[0].argmax())])
+            if surrounding == number and np.count_nonzero(inside) <= max_fraction * area_px[number]:
+                rows, cols = (
+                    slice(outer.start + inner.start, outer.start + inner.stop)
+                    for outer, inner in zip(window, box, strict=True)
+                )
+                yield _Hole(window=(rows, cols), inside=inside, surrounding=number)

@@ -52,9 +52,17 @@ def probabilities(
         place(network, device).eval()
         for first in range(0, len(images), n_per_batch):
             part = slice(first, first + n_per_batch)
-            scores = _scores(network, images[part], device, precision)
-            found[part] = torch.softmax(scores, dim=1).cpu().numpy()
+            _fill_probabilities(found[part], _scores(network, images[part], device, precision))
     return found
+
+
+def _fill_probabilities(found: Float[np.ndarray, "n class row col"], scores: Tensor) -> None:
+    """Write the softmax of `scores`; of two classes by their difference, in a fifth of the time."""
+    if scores.shape[1] == 2:
+        found[:, 1] = torch.sigmoid(scores[:, 1] - scores[:, 0]).cpu().numpy()
+        np.subtract(1, found[:, 1], out=found[:, 0])
+    else:
+        found[:] = torch.softmax(scores.contiguous(), dim=1).cpu().numpy()
 
 
 def _check_images(images: np.ndarray) -> None:
@@ -78,19 +86,15 @@ def judge(
     device: str = "cpu",
     n_per_batch: int = 8,
     precision: Precision = "float32",
-    class_weights: Tensor | None = None,
 ) -> tuple[float, ConfusionCounts]:
-    """Return the loss and the confusion counts of a network on patches; a pixel gets its most probable class.
-
-    `class_weights` are those of `segmentation_loss`, for the loss alone.
-    """
+    """Return the loss and the confusion counts of a network on patches; a pixel gets its most probable class."""
     place(network, device).eval()
     losses, weights, counts = [], [], []
     with torch.inference_mode():
         for part in _parts(len(patches.images), n_per_batch):
             scores = _scores(network, patches.images[part], device, precision)
             classes = torch.from_numpy(np.array(patches.classes[part])).to(device)
-            losses.append(float(segmentation_loss(loss, scores, classes, class_weights)))
+            losses.append(float(segmentation_loss(loss, scores, classes)))
             weights.append(len(classes))
             predicted = scores.argmax(dim=1).to(torch.uint8).cpu().numpy()
             counts.append(_count(predicted, patches, part))

@@ -35,20 +35,24 @@ class Learner:
         self, network: Network, params: TrainingParams, *, device: str, class_weights: np.ndarray | None = None
     ) -> None:
         self.network = place(network, device)
-        self.class_weights = _on_device(class_weights, device)
+        self._class_weights = _on_device(class_weights, device)
         self.averaged = deepcopy(self.network) if params.ema_decay else self.network
         self._params = params
         self._device = device
         self._optimiser = _build_optimiser(self.network, params)
 
     def step(self, images: Tensor, classes: Tensor, *, progress: float, index: int) -> Tensor:
-        """Learn from one batch and return its loss; `progress` is the share of the training that is over."""
+        """Learn from one batch and return its loss; `progress` is the share of the training that is over.
+
+        Weights of classes fade with it, evenly in their logarithm: at the end all weigh alike.
+        """
         self.network.train()
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(self._params, progress)
         with autocast(self._device, self._params.precision):
             scores = self.network(images)
-        loss = segmentation_loss(self._params.loss, scores, classes, self.class_weights)
+        weights = None if self._class_weights is None else self._class_weights ** (1 - min(progress, 1))
+        loss = segmentation_loss(self._params.loss, scores, classes, weights)
         self._optimiser.zero_grad()
         loss.backward()
         if self._params.max_gradient_norm is not None:

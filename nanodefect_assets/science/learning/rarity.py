@@ -10,7 +10,7 @@ from nanodefect_assets.domain.patches import PatchSet
 
 
 def class_weights(patches: PatchSet, rare_share: float) -> Float[np.ndarray, " class"]:
-    """Return by how much a pixel of each class weighs more in the cross-entropy.
+    """Return by how much a pixel of each class weighs more in the cross-entropy when training begins.
 
     Parameters
     ----------
@@ -21,8 +21,9 @@ def class_weights(patches: PatchSet, rare_share: float) -> Float[np.ndarray, " c
 
     Notes
     -----
-    sqrt(rare_share / f) for a class that has the share f < rare_share of the labelled pixels, else 1. Weights of 1 / f
-    balance classes fully [1]_ and buy recall of the rare ones with their precision; the root lies half-way, by ratio.
+    rare_share / f for a class that has the share f < rare_share of the labelled pixels, else 1. Without them a network
+    first learns that there is no such class, and its gradient is then too small to unlearn that. Weights that stay [1]_
+    let it be found too often; these are meant to fade, so that probabilities are right in the end.
 
     References
     ----------
@@ -53,11 +54,11 @@ def patch_repeats(patches: PatchSet, rare_patch_share: float) -> Int[np.ndarray,
     """
     numbers = np.arange(len(patches.class_names))
     holds = np.array([np.isin(numbers, classes) for classes in patches.classes]).reshape(-1, len(numbers))
-    factors = _times(holds.mean(axis=0), rare_patch_share)
+    factors = np.sqrt(_times(holds.mean(axis=0), rare_patch_share))
     return np.rint((holds * factors).max(axis=1, initial=1)).astype(np.int64)
 
 
 def _times(shares: Float[np.ndarray, " class"], least: float) -> Float[np.ndarray, " class"]:
-    """Return sqrt(least / share), at least 1; 1 for a class that is not there at all."""
+    """Return least / share, at least 1; 1 for a class that is not there at all."""
     known = np.where(shares > 0, shares, np.inf)
-    return np.sqrt(np.maximum(least / known, 1))
+    return np.maximum(least / known, 1)

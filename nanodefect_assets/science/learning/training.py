@@ -183,7 +183,6 @@ class _Training:
             device=self._device,
             n_per_batch=params.n_per_batch,
             precision=params.precision,
-            class_weights=self._learner.class_weights,
         )
         if not math.isfinite(validation_loss):
             raise TrainingDiverged(what="the validation", epoch=epoch, params=params)

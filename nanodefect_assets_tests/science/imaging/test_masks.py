@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.ndimage import binary_fill_holes, binary_opening
 
-from nanodefect_assets.science.imaging.masks import drop_specks, fill_holes, label_mask, open_mask
+from nanodefect_assets.science.imaging.masks import drop_specks, fill_holes, label_filled, label_mask, open_mask
 
 MASKS = arrays(bool, st.tuples(st.integers(1, 14), st.integers(1, 14)))
 
@@ -56,6 +56,22 @@ def test_each_hole_is_held_against_the_particle_around_it():
 
     assert filled[20, 20]
     assert not filled[20, 61]
+
+
+@given(mask=arrays(bool, st.tuples(st.integers(1, 24), st.integers(1, 24)), elements=st.booleans()))
+@pytest.mark.parametrize("max_fraction", [0.0, 0.1, 1.0, 1e9])
+def test_labelling_once_comes_to_the_same_as_filling_and_labelling_again(mask, max_fraction):
+    np.testing.assert_array_equal(label_filled(mask, max_fraction), label_mask(fill_holes(mask, max_fraction)))
+
+
+def test_a_particle_in_a_filled_hole_is_one_with_the_particle_around_it():
+    mask = ring(18, 12) | ring(9, 7) | ring(3, 0)
+    later = np.concatenate((mask, ring(5, 0)), axis=1)
+
+    assert label_mask(later).max() == 4
+    assert label_filled(later, 1e9).max() == 2
+    assert (label_filled(later, 1e9)[:, :41][ring(18, 0)] == 1).all()
+    np.testing.assert_array_equal(label_filled(later, 0.3), label_mask(fill_holes(later, 0.3)))
 
 
 def test_nothing_is_filled_at_fraction_zero():

@@ -19,6 +19,16 @@ def test_probabilities_do_not_depend_on_the_batch(rng):
     assert np.array_equal(probabilities(network, images, n_per_batch=1), alone)
 
 
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_probabilities_are_the_softmax_of_the_scores(n_classes, rng):
+    network = build_network("unet", n_classes=n_classes, rng=rng).eval()
+    images = rng.standard_normal((2, 32, 48), dtype=np.float32)
+    with torch.inference_mode():
+        expected = torch.softmax(network(torch.from_numpy(images)[:, None]), dim=1).numpy()
+
+    assert np.abs(probabilities(network, images) - expected).max() < 1e-6
+
+
 def test_half_precision_agrees_to_two_digits(rng):
     network = build_network("unet", n_classes=2, rng=rng)
     images = rng.standard_normal((2, 32, 32), dtype=np.float32)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from nanodefect_assets.science.learning.comparison import compare_dice, score_dice
+from nanodefect_assets.science.learning.comparison import compare_dice, draw_micrographs, score_dice
 from nanodefect_assets.science.learning.scores import ConfusionCounts
 
 
@@ -97,3 +97,8 @@ def test_frames_of_one_file_are_one_item_and_their_pixels_are_added(rng):
 
     assert found == expected
     assert found.n == 3
+
+
+def test_one_micrograph_fewer_than_there_are_is_drawn(rng):
+    assert (draw_micrographs(5, 20, rng).sum(axis=1) == 4).all()
+    assert score_dice(judged([0.5, 0.9]), rng=rng).interval == (judged([0.5]).mean_dice, judged([0.9]).mean_dice)

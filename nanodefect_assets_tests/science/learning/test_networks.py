@@ -26,6 +26,17 @@ def test_the_unet_of_figure_3_1_has_65490_numbers(variant, rng):
     assert sum(array.size for array in weights_of(network).values()) == 65_490
 
 
+def test_the_unet_of_figure_3_1_is_built_as_described(rng):
+    body = build_network("unet", n_classes=2, rng=rng, dropout=0.3).body
+    kinds = [type(module).__name__ for module in body.decoder[0].modules() if not list(module.children())]
+    widths = [block[0].out_channels for block in body.encoder]
+
+    assert {module.eps for module in body.modules() if isinstance(module, torch.nn.BatchNorm2d)} == {1e-4}
+    assert {module.p for module in body.modules() if isinstance(module, torch.nn.Dropout)} == {0.3}
+    assert kinds == ["Conv2d", "BatchNorm2d", "ReLU", "Dropout", "Conv2d", "BatchNorm2d", "ReLU"]
+    assert (widths, [block[3][0].out_channels for block in body.decoder]) == ([4, 8, 16, 32], [32, 16, 8, 4])
+
+
 def test_variants_differ_in_what_the_next_level_receives(rng):
     text = UNet(2)
     authors = UNet(2, variant="authors")
