@@ -59,7 +59,7 @@ class AlignmentParams(BaseModel):
         default=3.0,
         ge=0,
         le=20,
-        description="By how much the tilt axis may be turned in the image, from where the file has it; 0 looks for none.",
+        description="By how much the tilt axis may be turned in the image, or off the stated one; 0 looks for none.",
     )
     axis_deg: float | None = Field(
         default=None,
