@@ -57,7 +57,7 @@ def atomic_model(
     """Every atom of the particles of a sample: traced in its tilt series, or as imported coordinates give them.
 
     Where a sample reaches beyond the frame, as a film does, the atoms are those of the volume, without uncertainties.
-    Angles that fit the images of the atoms better than by chance are taken, and kept in `alignments`.
+    Angles are fitted to the atoms too where images tell of other ones, and kept in `alignments`.
     """
     from nanodefect_assets.domain.schemas import ALIGNMENTS, ATOMIC_MODELS, ATOMS
     from nanodefect_assets.stores.alignments import read_aligned_series
@@ -158,8 +158,8 @@ def _refine(
         raise Refusal("no_atoms", expected="atoms that the images show", got=f"none of {len(starts)} candidates")
     if not config.fits_angles or len(series) < config.fewest_tilts:
         return found.atoms, None
-    fit = fit_angles(series, found, config, rng=rng, on_step=on_step)
-    return (fit.traced.atoms, fit.traced.state.geometry) if fit.is_better else (found.atoms, None)
+    better = fit_angles(series, found, config, rng=rng, on_step=on_step)
+    return (found.atoms, None) if better is None else (better.atoms, better.state.geometry)
 
 
 def _add_angles(out: "GenerationWriter", stored: "StoredAlignedSeries", geometry: "TiltGeometry") -> None:

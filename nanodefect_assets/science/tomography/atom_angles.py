@@ -3,14 +3,15 @@
 A volume follows the noise of each image, and its reprojections then draw the angles towards those that made it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
 from nanodefect_assets.domain.tilt_geometry import TiltGeometry
 from nanodefect_assets.domain.tilt_series import TiltSeries
+from nanodefect_assets.science.tomography.angles import turns_between_deg
 from nanodefect_assets.science.tomography.atom_images import N_SHAPES, Images, draw
 from nanodefect_assets.science.tomography.atom_model import AtomState
 from nanodefect_assets.science.tomography.refinement import RefinedAtoms, refit_atoms
@@ -20,34 +21,13 @@ _DIFFERENCE_DEG = 0.01
 _LARGEST_STEP_PX = 1.0
 _N_ANGLES, _N_FREE = 3, 5
 """Of each image: three angles; and with them its shifts, which were free before."""
-_PER_NUMBER = 2.0
-"""By how much the sum of squares must fall for each number that is fitted, as H. Akaike has it."""
+_FIELD_PX = 6
+"""Edge of the fields of a chessboard: wider than an atom's image usually is."""
+_STANDARD_ERRORS = 2.0
+_MOST_WANDERED = 2.0
+"""Of what is not known of angles, root mean square: those that went further fit what the image model lacks."""
 _N_ITERATIONS = 4
 """Of fitting atoms where angles have changed a little."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AngleFit:
-    """Atoms fitted together with angles.
-
-    Attributes
-    ----------
-    traced : RefinedAtoms
-        Atoms at the angles found, whose state has these.
-    gain : float
-        By how much the sum of residual^2 / variance over all pixels fell.
-    n_free : int
-        Numbers that were fitted for it.
-    """
-
-    traced: RefinedAtoms
-    gain: float
-    n_free: int
-
-    @property
-    def is_better(self) -> bool:
-        """Whether the images fit better than more numbers alone would make them."""
-        return self.gain > _PER_NUMBER * self.n_free
 
 
 def fit_angles(
@@ -57,7 +37,7 @@ def fit_angles(
     *,
     rng: np.random.Generator,
     on_step: OnStep = ignore_progress,
-) -> AngleFit:
+) -> RefinedAtoms | None:
     """Fit the angles of all images to the atoms, and the atoms again, in turns.
 
     Parameters
@@ -73,27 +53,63 @@ def fit_angles(
     on_step : callable
         Told of every round.
 
+    Returns
+    -------
+    traced : RefinedAtoms or None
+        Atoms at the angles found, which its state has; None where the images do not tell of other angles.
+
     Notes
     -----
     Angles are drawn towards those of the series as if these were known to `angle_sd_deg`. A turn of the whole sample
     changes no image: what angles mean together is free.
     """
-    weights = traced.noise.weights(traced.state.images())
-    before, nominal = _misfit(series.images, traced.state, weights), series.geometry
+    gains = foretold_gains(series.images, traced, params.angle_sd_deg)
+    if not gains.mean() > _STANDARD_ERRORS * gains.std(ddof=1) / np.sqrt(len(gains)):
+        return None
+    nominal, again = series.geometry, params.model_copy(update={"n_iterations": _N_ITERATIONS})
     for n in range(params.n_angle_rounds):
-        geometry = _stepped(series.images, traced, nominal, params.angle_sd_deg)
-        series = replace(series, geometry=geometry)
-        traced = refit_atoms(series, traced, params.model_copy(update={"n_iterations": _N_ITERATIONS}), rng=rng)
+        series = replace(series, geometry=_stepped(series.images, traced, nominal, params.angle_sd_deg))
+        traced = refit_atoms(series, traced, again, rng=rng)
         on_step(Progress(task="fitting angles to atoms", done=n + 1, total=params.n_angle_rounds))
-    return AngleFit(
-        traced=traced,
-        gain=before - _misfit(series.images, traced.state, weights),
-        n_free=_N_ANGLES * len(series),
-    )
+    wandered_deg = float(np.sqrt((turns_between_deg(traced.state.geometry, nominal) ** 2).sum(axis=1).mean()))
+    return traced if wandered_deg < _MOST_WANDERED * params.angle_sd_deg else None
 
 
-def _misfit(images: Images, state: AtomState, weights: Images) -> float:
-    return float(np.sum(weights * (images - state.images()) ** 2, dtype=float))
+def foretold_gains(images: Images, traced: RefinedAtoms, sd_deg: float) -> Float[np.ndarray, " tilt"]:
+    """Return by how much the sum of residual^2 / variance falls where angles are foretold by other pixels.
+
+    Notes
+    -----
+    Pixels of each image are parted like a chessboard; a step of angles and shifts from the black fields is applied to
+    the white ones, and the other way round. A true turn helps both. Noise, and what the image model lacks round single
+    atoms, such as their tails, is not the same in both.
+    """
+    state = traced.state
+    expected = state.images()
+    weights, missing, changes = traced.noise.weights(expected), images - expected, _changes(state)
+    black = _chessboard(images.shape[1:])
+    gains = np.zeros(len(images))
+    for n in range(len(images)):
+        columns = np.stack([change[n].ravel() for change in changes]).astype(float)
+        parts = []
+        for field in (black.ravel(), ~black.ravel()):
+            weighted = columns * (weights[n].ravel() * field)
+            parts.append((weighted @ columns.T, weighted @ missing[n].ravel()))
+        for (known, slope), (other, other_slope) in (parts, parts[::-1]):
+            step = np.linalg.lstsq(known + np.diag(_pull(sd_deg)), slope, rcond=None)[0]
+            gains[n] += 2 * step @ other_slope - step @ other @ step
+    return gains
+
+
+def _chessboard(shape: tuple[int, ...]) -> Bool[np.ndarray, "row col"]:
+    rows, cols = (np.arange(n) // _FIELD_PX for n in shape)
+    return (rows[:, None] + cols) % 2 == 0
+
+
+def _pull(sd_deg: float) -> Float[np.ndarray, " free"]:
+    pull = np.zeros(_N_FREE)
+    pull[:_N_ANGLES] = 1 / sd_deg**2
+    return pull
 
 
 def _stepped(images: Images, traced: RefinedAtoms, nominal: TiltGeometry, sd_deg: float) -> TiltGeometry:
@@ -103,8 +119,7 @@ def _stepped(images: Images, traced: RefinedAtoms, nominal: TiltGeometry, sd_deg
     weights, missing = traced.noise.weights(expected), images - expected
     changes = _changes(state)
     euler_deg, shifts_px = state.geometry.euler_deg.copy(), state.geometry.shifts_px.copy()
-    pull = np.zeros(_N_FREE)
-    pull[:_N_ANGLES] = 1 / sd_deg**2
+    pull = _pull(sd_deg)
     for n in range(len(images)):
         columns = np.stack([change[n].ravel() for change in changes]).astype(float)
         weighted = columns * weights[n].ravel()

@@ -70,8 +70,9 @@ class AtomFitParams(BaseModel):
         default=True, description="Whether brightness and shift of each image are fitted too; its background always is."
     )
     fits_angles: bool = Field(
-        default=True,
-        description="Whether angles of images are fitted too, and taken if images then fit better than by chance.",
+        default=False,
+        description="Whether angles are fitted too, if those from half of the pixels foretell the other half better. "
+        "They are right where the image model is: an atom's tails must be fitted too.",
     )
     fewest_tilts: int = Field(
         default=25, ge=3, description="Angles of series of fewer tilts stay: so few do not pin one another."
