@@ -20,7 +20,7 @@ from nanodefect_assets.stores.generations import StoredGeneration
 ALIGNED, ALIGNED_DENOISED = "aligned", "aligned_denoised"
 """Kinds of the arrays that hold aligned images, as detected and denoised."""
 
-Stage = Literal["aligned", "refined"]
+Stage = Literal["aligned", "refined", "atoms"]
 _SHIFTS = ["shift_row_px", "shift_col_px"]
 _ANGLES = ["phi_deg", "theta_deg", "psi_deg"]
 _NEEDED = ("tilt_index", *_SHIFTS)

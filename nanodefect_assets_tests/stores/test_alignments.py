@@ -1,6 +1,7 @@
 """Alignments as rows, and as tables that people mend."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,7 +9,12 @@ import pytest
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.tilt_alignment import TiltAlignment
 from nanodefect_assets.domain.tilt_geometry import TiltGeometry
-from nanodefect_assets.stores.alignments import alignment_rows, read_alignment, read_given_alignment
+from nanodefect_assets.stores.alignments import (
+    alignment_rows,
+    read_alignment,
+    read_given_alignment,
+    refined_geometry,
+)
 
 TILTS_DEG = [-20.0, 0.0, 20.0]
 
@@ -30,6 +36,20 @@ def test_rows_come_back_as_they_went(alignment):
     assert found.reasons == alignment.reasons
     assert (found.shifts_px == alignment.shifts_px).all()
     assert (found.euler_deg == alignment.euler_deg).all()
+
+
+def test_refined_views_are_those_of_the_aligned_images(alignment):
+    """The table has where an image lies in its file; a view, by how much it strays once it was aligned."""
+    used = alignment.geometry
+    found = replace(used, euler_deg=used.euler_deg + 0.3, shifts_px=np.array([[0.1, 0.2], [-0.3, 0.4]]))
+    rows = alignment_rows("b/end/a.mrc", "refined", TILTS_DEG, alignment.refined(found, np.array([0.1, 0.2])))
+    stored = SimpleNamespace(rows=lambda table: rows)
+
+    views = refined_geometry(stored, "b/end/a.mrc", alignment)
+
+    assert views.shifts_px == pytest.approx(found.shifts_px)
+    assert views.euler_deg == pytest.approx(found.euler_deg)
+    assert rows["shift_row_px"].tolist() == pytest.approx((alignment.shifts_px[:, 0] + [0.1, 0, -0.3]).tolist())
 
 
 def test_an_exported_table_can_be_given_back(alignment, tmp_path):

@@ -17,6 +17,7 @@ from nanodefect_assets.science.tomography.tracing_params import AtomFitParams
 if TYPE_CHECKING:
     import pandas as pd
 
+    from nanodefect_assets.domain.tilt_geometry import TiltGeometry
     from nanodefect_assets.domain.traced_atoms import TracedAtoms
     from nanodefect_assets.stores.alignments import StoredAlignedSeries
     from nanodefect_assets.stores.generations import GenerationWriter, StoredGeneration
@@ -42,7 +43,7 @@ class AtomicModelConfig(AtomFitParams, dg.Config):
     ],
     partitions_def=sample,
     group_name="atoms",
-    code_version="4",
+    code_version="5",
     kinds={"numba", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -56,8 +57,9 @@ def atomic_model(
     """Every atom of the particles of a sample: traced in its tilt series, or as imported coordinates give them.
 
     Where a sample reaches beyond the frame, as a film does, the atoms are those of the volume, without uncertainties.
+    Angles are fitted to the atoms too where images tell of other ones, and kept in `alignments`.
     """
-    from nanodefect_assets.domain.schemas import ATOMIC_MODELS, ATOMS
+    from nanodefect_assets.domain.schemas import ALIGNMENTS, ATOMIC_MODELS, ATOMS
     from nanodefect_assets.stores.alignments import read_aligned_series
 
     imported, series, refined, candidates = (
@@ -70,14 +72,19 @@ def atomic_model(
         )
     )
     on_step, sigma_pm, from_volume, preview = log_steps(context.log), {}, [], None
+    n_refined_angles = 0
     inputs = [imported, series, refined, candidates]
     with making(context, home, inputs=inputs, params=config) as out, compute.numba_threads():
         _add_imported(out, imported)
+        out.add_rows(ALIGNMENTS, [])
         for stored in read_aligned_series(series):
             if not len(starts := _starts(candidates, stored.tilt_series_id)):
                 continue
             with out.item(stored.tilt_series_id):
-                found = _refine(stored, starts, refined, config, on_step)
+                found, geometry = _refine(stored, starts, refined, config, on_step)
+                if geometry is not None:
+                    n_refined_angles += 1
+                    _add_angles(out, stored, geometry)
                 _add_traced(out, stored, found, config)
                 if not found.is_refined:
                     from_volume.append(stored.tilt_series_id)
@@ -89,6 +96,7 @@ def atomic_model(
         metadata={
             "n_structures": out.n_rows(ATOMIC_MODELS),
             "n_atoms": out.n_rows(ATOMS),
+            "n_refined_angles": n_refined_angles,
             **({} if not from_volume else {"atoms_of_the_volume": dg.MetadataValue.json(from_volume)}),
             **({} if not sigma_pm else {"sigma_pm": max(sigma_pm.values())}),
         },
@@ -120,10 +128,10 @@ def _refine(
     refined: "StoredGeneration",
     config: AtomicModelConfig,
     on_step: Any,
-) -> "TracedAtoms":
+) -> "tuple[TracedAtoms, TiltGeometry | None]":
     """Refine against the aligned images as detected, whose noise the model knows, from where the volume saw them.
 
-    Not in a film, which goes on beside the frame.
+    Not in a film, which goes on beside the frame. Views are returned where they were refined too, and are better.
     """
     import numpy as np
 
@@ -131,6 +139,7 @@ def _refine(
     from nanodefect_assets.domain.refusal import Refusal
     from nanodefect_assets.domain.schemas import REFINEMENTS
     from nanodefect_assets.domain.traced_atoms import TracedAtoms
+    from nanodefect_assets.science.tomography.atom_angles import fit_angles
     from nanodefect_assets.science.tomography.frame import fills_frame
     from nanodefect_assets.science.tomography.refinement import refine_atoms
     from nanodefect_assets.stores.alignments import refined_geometry
@@ -142,12 +151,25 @@ def _refine(
         series = replace(series, geometry=geometry)
     positions = starts[["x_angstrom", "y_angstrom", "z_angstrom"]].to_numpy(dtype=float)
     if np.isfinite(series.images).all() and fills_frame(series.images):
-        return TracedAtoms.unrefined(positions[starts["is_claimed"].to_numpy(dtype=bool)])
+        return TracedAtoms.unrefined(positions[starts["is_claimed"].to_numpy(dtype=bool)]), None
     rng = generator_for(0, "atoms/atomic_model", stored.tilt_series_id)
-    found = refine_atoms(series, positions, config, rng=rng, on_step=on_step).atoms
-    if not len(found):
+    found = refine_atoms(series, positions, config, rng=rng, on_step=on_step)
+    if not len(found.atoms):
         raise Refusal("no_atoms", expected="atoms that the images show", got=f"none of {len(starts)} candidates")
-    return found
+    if not config.fits_angles or len(series) < config.fewest_tilts:
+        return found.atoms, None
+    better = fit_angles(series, found, config, rng=rng, on_step=on_step)
+    return (found.atoms, None) if better is None else (better.atoms, better.state.geometry)
+
+
+def _add_angles(out: "GenerationWriter", stored: "StoredAlignedSeries", geometry: "TiltGeometry") -> None:
+    import numpy as np
+
+    from nanodefect_assets.domain.schemas import ALIGNMENTS
+    from nanodefect_assets.stores.alignments import alignment_rows
+
+    refined = stored.alignment.refined(geometry, np.full(len(geometry), np.nan))
+    out.add_rows(ALIGNMENTS, alignment_rows(stored.tilt_series_id, "atoms", stored.tilts_deg, refined))
 
 
 def _add_traced(

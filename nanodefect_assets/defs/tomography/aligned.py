@@ -118,7 +118,7 @@ def aligned(
                 continue
             with out.item(raw.first.tilt_series_id):
                 digests = [made.record.content_digest for made in (files, source, denoised)]
-                checkpoint = checkpoint_of(home, "alignment", config, *digests, raw.first.tilt_series_id)
+                checkpoint = checkpoint_of(home, out.origin, "alignment", config, *digests, raw.first.tilt_series_id)
                 require_memory_of(raw.first, _COPIES_OF_ONE if raw.second is None else _COPIES_OF_TWO)
                 companions = read_companions(home, manifest, raw)
                 one = _align(home, raw, companions, denoised, config, executor, checkpoint, on_step)

@@ -70,7 +70,7 @@ def denoised(context: dg.AssetExecutionContext, config: DenoisingConfig, home: H
             with out.item(stored.tilt_series_id):
                 require_memory_of(stored, _COPIES)
                 made_from = source.record.content_digest, stored.tilt_series_id
-                checkpoint = checkpoint_of(home, "denoising", config, *made_from)
+                checkpoint = checkpoint_of(home, out.origin, "denoising", config, *made_from)
                 kept = None if before is None else _kept(before, stored)
                 noise, found = kept or _denoise(stored, config, checkpoint, on_step)
                 arrays.add(stored.tilt_series_id, found.images, is_simulated=stored.is_simulated)

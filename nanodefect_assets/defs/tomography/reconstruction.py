@@ -73,7 +73,7 @@ def reconstruction(
             with out.item(stored.tilt_series_id):
                 self_test.require()
                 made_from = source.record.content_digest, stored.tilt_series_id
-                checkpoint = checkpoint_of(home, "reconstruction", config, *made_from)
+                checkpoint = checkpoint_of(home, out.origin, "reconstruction", config, *made_from)
                 found, halves = _reconstruct(stored, config, checkpoint, on_step)
                 rows.append(_add(out, stored, config, found, halves))
                 checkpoint.remove()

@@ -89,7 +89,7 @@ def refined_reconstruction(
                     rows.append(_add_row(out, stored, config, None))
                     continue
                 checkpoint = checkpoint_of(
-                    home, "refinement", config, source.record.content_digest, stored.tilt_series_id
+                    home, out.origin, "refinement", config, source.record.content_digest, stored.tilt_series_id
                 )
                 one = _refine(stored, series, config, made_with, checkpoint, on_step)
                 rows.append(_add(out, stored, config, one))

@@ -10,6 +10,7 @@ from nanodefect_assets.defs.resources import HomeResource
 from nanodefect_assets.domain.manifest import Manifest, ManifestFile
 
 if TYPE_CHECKING:
+    from nanodefect_assets.domain.generation import Origin
     from nanodefect_assets.domain.refusal import Refusal
     from nanodefect_assets.stores.checkpoints import FileCheckpoint
     from nanodefect_assets.stores.generations import StoredGeneration
@@ -70,12 +71,14 @@ def require_memory_of(stored: "StoredTiltSeries", n_copies: int) -> None:
     require_memory(4 * n_copies * prod(stored.shape), f"{n_tilts} images of {n_rows} x {n_cols} pixels")
 
 
-def checkpoint_of(home: HomeResource, task: str, params: BaseModel, *made_from: str) -> "FileCheckpoint":
-    """Return where the state of some work is kept: a place of its own for these inputs and these parameters."""
+def checkpoint_of(
+    home: HomeResource, origin: "Origin", task: str, params: BaseModel, *made_from: str
+) -> "FileCheckpoint":
+    """Return where the state of some work is kept: a place of its own for this code, these inputs and parameters."""
     import hashlib
 
     from nanodefect_assets.stores.checkpoints import FileCheckpoint
 
-    text = "\n".join([*made_from, params.model_dump_json()])
+    text = "\n".join([origin.code_version, *made_from, params.model_dump_json()])
     name = hashlib.sha256(text.encode()).hexdigest()[:24]
     return FileCheckpoint(home.home.work / task / f"{name}.checkpoint")

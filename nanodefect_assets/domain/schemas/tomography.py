@@ -136,7 +136,11 @@ ALIGNMENTS = Table(
     "back: nanodefect correct alignment.",
     columns=(
         text("tilt_series_id", "The series; of two scans a tilt, that of the scans at 0 degrees."),
-        text("stage", "aligned: shifts and factors; refined: angles too, and shifts again."),
+        text(
+            "stage",
+            "aligned: shifts and factors; refined: angles too, and shifts again; atoms: the same, at which the traced "
+            "atoms were fitted.",
+        ),
         integer("tilt_index", "Number of the image in its file, from 0."),
         number("tilt_deg", "Stage tilt.", "deg"),
         flag("is_used", "Whether reconstructions take it."),

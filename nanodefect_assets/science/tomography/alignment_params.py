@@ -56,7 +56,10 @@ class AlignmentParams(BaseModel):
         "images of four have room beside the sample.",
     )
     max_axis_deg: float = Field(
-        default=3.0, ge=0, le=20, description="By how much the tilt axis may be turned in the image; 0 looks for none."
+        default=3.0,
+        ge=0,
+        le=20,
+        description="By how much the tilt axis may be turned in the image, or off the stated one; 0 looks for none.",
     )
     axis_deg: float | None = Field(
         default=None,

@@ -54,7 +54,8 @@ class RefinedAtoms:
     chi_squared : float
         Mean of residual^2 / variance.
     start_index : ndarray of int, of shape (atom,)
-        Which of the starts each atom was; -1 for those found in what the model left over.
+        Which of the starts each atom was; -1 for those found in what the model left over. Of atoms that were fitted
+        again, which atom of the image model.
     """
 
     atoms: TracedAtoms
@@ -121,6 +122,32 @@ def refine_atoms(
         state, n_round = state.taken(kept).joined(missing), n_round + 1
         index = np.concatenate([index[kept], np.full(len(missing), _ADDED)])
     return _nothing(series, state)
+
+
+def refit_atoms(
+    series: TiltSeries,
+    traced: RefinedAtoms,
+    params: AtomFitParams,
+    *,
+    rng: np.random.Generator,
+    on_step: OnStep = ignore_progress,
+) -> RefinedAtoms:
+    """Fit atoms again from where they stand, at the angles and shifts of the series; no atom is looked for.
+
+    Parameters are those of `refine_atoms`.
+    """
+    freedom = Freedom(own_widths=params.fits_widths, tilts=params.fits_tilts)
+    moved = replace(traced.state, geometry=series.geometry)
+    state, linear, noise = _fit(series.images, moved, freedom, params, 1, on_step)
+    precision = measure_precision(linear, params.n_samples, rng=rng)
+    kept = _kept(state, precision, params)
+    return RefinedAtoms(
+        atoms=_claims(state.taken(kept), precision.taken(kept)),
+        state=state,
+        noise=noise,
+        chi_squared=_chi_squared(series.images, state, noise),
+        start_index=kept,
+    )
 
 
 def _start(series: TiltSeries, positions_angstrom: Float[np.ndarray, "start 3"]) -> AtomState:

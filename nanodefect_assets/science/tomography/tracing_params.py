@@ -69,6 +69,16 @@ class AtomFitParams(BaseModel):
     fits_tilts: bool = Field(
         default=True, description="Whether brightness and shift of each image are fitted too; its background always is."
     )
+    fits_angles: bool = Field(
+        default=False,
+        description="Whether angles are fitted too, if those from half of the pixels foretell the other half better. "
+        "They are right where the image model is: an atom's tails must be fitted too.",
+    )
+    fewest_tilts: int = Field(
+        default=25, ge=3, description="Angles of series of fewer tilts stay: so few do not pin one another."
+    )
+    angle_sd_deg: float = Field(default=0.5, gt=0, le=10, description="To which angles are known beforehand.")
+    n_angle_rounds: int = Field(default=3, ge=1, le=20, description="Rounds of fitting angles and atoms in turns.")
     n_samples: int = Field(
         default=8, ge=0, le=1000, description="Draws of noise from which the uncertainties come; 0 for no neighbours."
     )

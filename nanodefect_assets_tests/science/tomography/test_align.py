@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.tilt_alignment import TiltAlignment
 from nanodefect_assets.domain.tilt_geometry import TiltGeometry
 from nanodefect_assets.domain.tilt_series import TiltSeries
-from nanodefect_assets.science.tomography.align import align_series, match_images, turned_about_beam
+from nanodefect_assets.science.tomography.align import (
+    align_series,
+    apply_alignment,
+    match_images,
+    turned_about_beam,
+)
 from nanodefect_assets.science.tomography.alignment_params import AlignmentParams, RefinementParams
 from nanodefect_assets.science.tomography.angles import refine_angles, turns_between_deg
 from nanodefect_assets.science.tomography.choice import choose_images
@@ -76,6 +82,22 @@ def test_alignment_puts_the_sample_in_the_middle(planted):
     middle = replace(true, shifts_px=0 * true.shifts_px)
 
     assert centred(views(true), true.shifts_px)[:, 8:-8, 8:-8] == pytest.approx(views(middle)[:, 8:-8, 8:-8], abs=0.05)
+
+
+def test_applied_images_lack_background_factor_and_shift_and_those_left_out(planted):
+    true, factors = planted
+    middle = replace(true, shifts_px=0 * true.shifts_px)
+    came = TiltAlignment.as_it_came(TiltGeometry.single_axis(TILTS), (None, "dead", *[None] * (len(TILTS) - 2)))
+    counts = factors[:, None, None] * views(true) + BACKGROUND
+    background = np.full(len(TILTS), BACKGROUND)
+    found = replace(came, shifts_px=true.shifts_px, factors=factors, background_counts=background)
+
+    series = apply_alignment(counts, found, 0.05)
+
+    inside = np.s_[:, 8:-8, 8:-8]
+    assert series.images[inside] == pytest.approx(np.delete(views(middle), 1, axis=0)[inside], abs=0.05)
+    assert series.geometry.tilts_deg.tolist() == np.delete(TILTS, 1).tolist()
+    assert series.pixel_size_nm == 0.05
 
 
 def test_matching_finds_shift_and_brightness(planted):
