@@ -86,7 +86,7 @@ def test_the_example_of_two_crossing_fringes_is_called_unfaulted(chances):
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="called misoriented: its two sets of fringes stand out of the carbon 42- and 27-fold, hardly over chance",
+    reason="called misoriented: its fringes stand 54- and 24-fold out of the carbon, where others stand 130-fold",
 )
 def test_the_faulted_example_is_called_so(chances):
     found = chances("yes")
