@@ -136,3 +136,13 @@ def test_a_promotion_against_the_evidence_cannot_be_written_down():
 def test_a_model_is_not_compared_with_itself():
     with pytest.raises(ValidationError, match="two models"):
         decision(incumbent_version="2")
+
+
+def test_a_material_counts_where_it_is_given_and_the_model_knows_its_own():
+    seen = {"modality": "hrtem", "pixel_size_nm": 0.03}
+    known, unknown = record(materials=("Au", "Pd")), record(materials=())
+
+    assert known.unlike_training(**seen, material="Pt") == ("Pt, where the model was trained on Au, Pd",)
+    for material in ("Pd", None):
+        assert known.unlike_training(**seen, material=material) == ()
+    assert unknown.unlike_training(**seen, material="Pt") == ()
