@@ -262,6 +262,7 @@ def test_another_material_than_those_of_the_training_has_no_rates_but_a_reason(h
     assert rates["corrected"].isna().all()
 
 
+@pytest.mark.slow
 def test_a_forest_that_never_saw_a_class_says_so_and_gives_no_rates(home, frames):
     result = train(home, {"backgrounds_per_field": 0}, {"min_balanced_accuracy": 0.0, "min_recall": 0.1})
 
