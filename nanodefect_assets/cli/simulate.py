@@ -157,7 +157,7 @@ def _write_hrstem(batch: _Batch, item: _Item) -> None:
 def _with_room(
     make: Callable[..., "SimulatedField"], params: FieldParams, batch: _Batch, item: _Item, rng: np.random.Generator
 ) -> "SimulatedField":
-    """Return a field; of as many particles as find room: a batch does not fail for the last one."""
+    """Return a field; where its particles find no room, one of as many as do."""
     from nanodefect_assets.science.synthetic.placement import NoRoom
 
     while True:

@@ -101,16 +101,24 @@ class ModelRecord(_Record):
         return self.seen is not None and mark_of(micrograph_id) in self.seen
 
     def unlike_training(
-        self, *, modality: Modality, pixel_size_nm: float | None, dose_e_per_nm2: float | None = None
+        self,
+        *,
+        modality: Modality,
+        pixel_size_nm: float | None,
+        dose_e_per_nm2: float | None = None,
+        material: str | None = None,
     ) -> tuple[str, ...]:
         """Return in words what sets a micrograph apart from the training data; empty if nothing known does.
 
         An unknown pixel size counts where the model knows its own range, because scale decides what a network sees;
-        an unknown dose does not, because most files say nothing of it.
+        an unknown dose does not, because most files say nothing of it. A material counts where it is given: what a
+        classifier confuses depends on it.
         """
         found = []
         if modality not in self.modalities:
             found.append(f"{modality}, where the model was trained on {', '.join(self.modalities)}")
+        if material is not None and self.materials and material not in self.materials:
+            found.append(f"{material}, where the model was trained on {', '.join(self.materials)}")
         if pixel_size_nm is None and self.pixel_size_range_nm is not None:
             found.append("no pixel size, where the model was trained on known ones")
         for what, unit, value, seen in (

@@ -32,7 +32,7 @@ from nanodefect_assets.science.workflows.training_regions import draw_region_fie
 from nanodefect_assets.stores.registry import shipped_model
 
 pytestmark = pytest.mark.benchmark
-SETS, FOREST = ("thesis", "five", "rich"), ForestParams(n_trees=200)
+SETS, FOREST = ("thesis", "five", "local"), ForestParams(n_trees=200)
 N_FIELDS, N_REGIONS = 140, 100_000
 MANY = RateParams(min_particles=5)
 
@@ -89,7 +89,7 @@ def test_a_thousand_regions_cost_few_of_scikit_learns_own_predictions(capsys):
     estimator, params = model.estimator(), FeatureParams()
     some = [one.region for number in range(8) for one, _ in labelled(RegionFieldParams(), number)]
     regions = [some[at % len(some)] for at in range(1000)]
-    features = region_features(regions, "rich", params)
+    features = region_features(regions, "local", params)
 
     predict_s = fastest(estimator.predict, features)
     ours_s = fastest(classify, model, estimator, regions)
@@ -106,7 +106,7 @@ def test_a_thousand_regions_cost_few_of_scikit_learns_own_predictions(capsys):
 def test_memory_is_flat_over_a_hundred_thousand_regions(capsys):
     some = [one.region for number in range(4) for one, _ in labelled(RegionFieldParams(), number)]
     estimator, peaks = shipped_model("fault_classifier").estimator(), []
-    n_columns = region_features(some[:1], "rich", FeatureParams()).shape[1]
+    n_columns = region_features(some[:1], "local", FeatureParams()).shape[1]
     for n in (1000, 4000):
         tracemalloc.start()
         stream = (some[at % len(some)] for at in range(n))
@@ -142,7 +142,7 @@ def test_five_features_reach_the_published_figure_at_one_setting(one_setting, ca
             f"\nCdSe at one setting, {len(classes)} regions: " + ", ".join(f"{k} {v:.3f}" for k, v in reached.items())
         )
     assert reached["five"] > 0.83  # 0.86 less the scatter of a few hundred regions
-    assert reached["rich"] > reached["five"] > reached["thesis"]
+    assert reached["local"] > reached["five"] > reached["thesis"]
 
 
 def test_accuracy_and_calibration_against_dose_and_pixel_size(capsys):
@@ -167,15 +167,22 @@ def test_regions_unlike_the_training_are_novel_and_others_seldom(capsys):
 
     def coarse_noise(region):
         texture = gaussian_filter(noise.normal(size=region.counts.shape), 2)
-        return replace(region, counts=100 + 8 * texture / texture.std(), support_counts=100.0)
+        return replace(region, counts=region.support.median + region.support.spread * texture / texture.std())
+
+    def blurred(region, sigma_px):
+        """Return a region as a camera would have it that blurs everything."""
+        kept = np.exp(-np.square(2 * np.pi * sigma_px * np.linspace(0, 0.5, len(region.support.power))))
+        power, places = np.array(region.support.power), np.arange(len(kept))
+        spread = region.support.spread * np.sqrt((places * power * kept).sum() / (places * power).sum())
+        support = replace(region.support, power=tuple((power * kept).tolist()), spread=float(spread))
+        return replace(region, counts=gaussian_filter(region.counts, sigma_px), support=support)
 
     def stretched(region, factor):
-        counts = np.maximum(region.support_counts + factor * (region.counts - region.support_counts), 0)
-        return replace(region, counts=counts)
+        return replace(region, counts=region.support.median + factor * (region.counts - region.support.median))
 
     changes = {
         "as they are": lambda region: region,
-        "blurred by 1.5 px": lambda region: replace(region, counts=gaussian_filter(region.counts, 1.5)),
+        "blurred by 1.5 px": lambda region: blurred(region, 1.5),
         "contrast times 3": lambda region: stretched(region, 3),
         "contrast over 3": lambda region: stretched(region, 1 / 3),
         "scale times 1.4": lambda region: replace(region, pixel_size_nm=1.4 * region.pixel_size_nm),
@@ -192,7 +199,8 @@ def test_regions_unlike_the_training_are_novel_and_others_seldom(capsys):
             f"\nnovel of {len(regions)} regions: " + ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
         )
     assert shares["as they are"] < 0.12
-    assert min(shares[name] for name in ("blurred by 1.5 px", "contrast times 3", "coarse noise")) > 0.7
+    assert min(shares["contrast times 3"], shares["coarse noise"]) > 0.7
+    assert shares["blurred by 1.5 px"] > 0.3  # features over the support see through what blurs both
 
 
 def test_wrong_labels_are_found_among_the_first_reviewed(one_setting, capsys):
@@ -203,7 +211,7 @@ def test_wrong_labels_are_found_among_the_first_reviewed(one_setting, capsys):
             for share in (0.05, 0.1, 0.2):
                 rng = generator_for(2, kind, str(share))
                 labels, is_wrong = plant_label_errors(classes, kind, share, rng=rng)
-                doubts = doubt_labels(held_out(features["rich"], labels, fields, f"{kind}{share}"), labels)
+                doubts = doubt_labels(held_out(features["local"], labels, fields, f"{kind}{share}"), labels)
                 n = int(is_wrong.sum())
                 first, second = (recall_among_first(doubts.rank, is_wrong, times * n) for times in (1, 2))
                 print(f"{kind:12s} {share:4.2f} {first:5.2f} {second:5.2f}")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from nanodefect_assets.defs.hrtem.faults import classify, rules_of
@@ -11,6 +12,7 @@ from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES
 from nanodefect_assets.science.hrtem.regions import find_regions
 from nanodefect_assets.stores.raw.grey import grey
 from nanodefect_assets.stores.registry import shipped_model
+from nanodefect_assets.stores.warehouse import run_query
 
 CDSE_111_NM, FRINGE_PX = 0.351, 7.65
 """The widest fringes of the three pictures are 7.6 to 7.8 pixels apart; the pictures state no scale."""
@@ -75,16 +77,58 @@ def test_no_fault_and_no_agglomerate_is_made_up_of_the_other_examples(name, chan
     assert found["agglomeration"] < 0.1
 
 
+def test_the_example_of_two_crossing_fringes_is_called_unfaulted(chances):
+    found = chances("no")
+
+    assert max(found, key=found.__getitem__) == "no stacking fault"
+
+
 @pytest.mark.xfail(
     strict=True,
     raises=AssertionError,
-    reason="both are called misoriented; faint lattices among the simulated ones and a check of novelty did not help",
+    reason="called misoriented: its fringes stand 54- and 24-fold out of the carbon, where others stand 130-fold",
 )
-@pytest.mark.parametrize(("name", "class_name"), [("yes", "stacking fault visible"), ("no", "no stacking fault")])
-def test_the_examples_with_columns_are_called_so(name, class_name, chances):
-    found = chances(name)
+def test_the_faulted_example_is_called_so(chances):
+    found = chances("yes")
 
-    assert max(found, key=found.__getitem__) == class_name
+    assert max(found, key=found.__getitem__) == "stacking fault visible"
+
+
+YAML = """\
+batch: cdse-measured
+material: CdSe
+files:
+  - {{path: "*.tif", modality: hrtem, pixel_size_nm: {pixel_size_nm:.4f}}}
+"""
+
+
+@pytest.mark.slow
+def test_they_are_found_and_called_single_particles_through_the_landing_folder(home, ingest, monkeypatch, real_data):
+    """As an experimenter would export them: in grey, without the ring, with the scale stated."""
+    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+    folder = home.landing / "cdse-measured"
+    folder.mkdir(parents=True)
+    rings = {}
+    for name in ("yes", "no", "null"):
+        counts, labels = ringed(read(real_data, name))
+        tifffile.imwrite(folder / f"{name}.tif", counts.astype(np.uint8))
+        rings[name] = np.argwhere(labels)
+    (folder / "batch.yaml").write_text(YAML.format(pixel_size_nm=CDSE_111_NM / FRINGE_PX))
+    assert ingest(home, folder).trouble == ()
+
+    found = run_query(
+        home,
+        "SELECT micrograph_id, class_name, centroid_row_px AS row, centroid_col_px AS col "
+        "FROM particle_classes JOIN particles USING (particle_id) WHERE kind = 'particle'",
+    ).to_pandas()
+    for name, inside in rings.items():
+        here = found[found["micrograph_id"].str.endswith(f"/{name}.tif")]
+        (at,) = [
+            row.class_name
+            for row in here.itertuples()
+            if np.hypot(*(inside.mean(axis=0) - (row.row, row.col))) < 0.5 * np.sqrt(len(inside) / np.pi)
+        ]
+        assert at in FAULT_CLASSES[:3]
 
 
 def test_a_picture_with_a_ring_drawn_into_it_is_no_measurement(real_data):

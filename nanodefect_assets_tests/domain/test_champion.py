@@ -146,3 +146,13 @@ def test_a_model_knows_what_it_has_seen_and_says_nothing_where_that_is_not_known
     assert not known.has_seen("b/end/c.tif")
     assert not record().has_seen("b/end/b.tif")
     assert record().seen is None
+
+
+def test_a_material_counts_where_it_is_given_and_the_model_knows_its_own():
+    seen = {"modality": "hrtem", "pixel_size_nm": 0.03}
+    known, unknown = record(materials=("Au", "Pd")), record(materials=())
+
+    assert known.unlike_training(**seen, material="Pt") == ("Pt, where the model was trained on Au, Pd",)
+    for material in ("Pd", None):
+        assert known.unlike_training(**seen, material=material) == ()
+    assert unknown.unlike_training(**seen, material="Pt") == ()

@@ -22,7 +22,7 @@ _FAST_TREES = 60
     key=list(_ASSET),
     deps=[["hrtem", "region_training_set"]],
     group_name="hrtem",
-    code_version="2",
+    code_version="3",
     kinds={"sklearn", "mlflow"},
     check_specs=[
         declare_check(

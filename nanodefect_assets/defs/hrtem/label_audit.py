@@ -43,7 +43,7 @@ class AuditConfig(AuditParams, dg.Config):
     key=list(_ASSET),
     deps=[["hrtem", "region_training_set"]],
     group_name="hrtem",
-    code_version="2",
+    code_version="3",
     kinds={"sklearn", "parquet"},
     check_specs=[
         declare_check(

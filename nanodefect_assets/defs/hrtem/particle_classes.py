@@ -27,10 +27,16 @@ _CLASSIFIER = AssetName(group="hrtem", noun="fault_classifier")
 
 @dg.asset(
     key=["hrtem", "particle_classes"],
-    deps=[["hrtem", "segmentation"], ["hrtem", "particles"], ["samples", "micrographs"], ["hrtem", "fault_classifier"]],
+    deps=[
+        ["samples", "manifest"],
+        ["samples", "micrographs"],
+        ["hrtem", "segmentation"],
+        ["hrtem", "particles"],
+        ["hrtem", "fault_classifier"],
+    ],
     partitions_def=sample,
     group_name="hrtem",
-    code_version="3",
+    code_version="4",
     kinds={"sklearn", "parquet"},
     automation_condition=when_inputs_or_models_pass(["hrtem", "fault_classifier"]),
     check_specs=[
@@ -38,8 +44,8 @@ _CLASSIFIER = AssetName(group="hrtem", noun="fault_classifier")
         declare_check(
             ("hrtem", "particle_classes"),
             "like_the_training",
-            "Micrographs have the pixel size and dose of those that the classifier was trained on, and few regions are "
-            "novel to it.",
+            "Micrographs have the pixel size, dose and material of those that the classifier was trained on, and few "
+            "regions are novel to it.",
         ),
     ],
 )
@@ -54,10 +60,12 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
     from nanodefect_assets.science.hrtem.regions import find_regions
     from nanodefect_assets.science.population.confusion_correction import novel_fraction
     from nanodefect_assets.stores.generations import current_generation
+    from nanodefect_assets.stores.manifests import read_sample_manifest
     from nanodefect_assets.stores.micrographs import read_micrograph
 
     masks, source = upstream(context, home, "hrtem", "segmentation"), upstream(context, home, "samples", "micrographs")
-    measured = upstream(context, home, "hrtem", "particles")
+    measured, files = upstream(context, home, "hrtem", "particles"), upstream(context, home, "samples", "manifest")
+    material = read_sample_manifest(files).material
     duplicate_of = measured.rows(PARTICLES).set_index("particle_id")["duplicate_of"].dropna().to_dict()
     trained = current_generation(home.home, _CLASSIFIER, Place())
     rows = source.rows(MICROGRAPHS).set_index("micrograph_id")
@@ -65,7 +73,7 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
     chosen = [item for item in labels if rows["modality"].get(item) == "hrtem"]
     model = classifier_in_use(home.home)
     estimator, rules, on_step = model.estimator() if chosen else None, rules_of(model.record), log_steps(context.log)
-    inputs = [masks, source, measured] if trained is None else [masks, source, measured, trained]
+    inputs = [files, masks, source, measured, *([] if trained is None else [trained])]
     with making(context, home, inputs=inputs) as out, compute.executor() as executor:
         out.add_rows(PARTICLE_CLASSES, [])
 
@@ -83,6 +91,7 @@ def particle_classes(context: dg.AssetExecutionContext, home: HomeResource, comp
                     modality="hrtem",
                     pixel_size_nm=images.pixel_size_nm(item),
                     dose_e_per_nm2=None if dose is None or dose != dose else float(dose),
+                    material=material,
                 )
                 about = {
                     "is_simulated": bool(rows["is_simulated"][item]),

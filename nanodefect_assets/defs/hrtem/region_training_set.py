@@ -1,6 +1,7 @@
 """What fault classifiers are trained and judged on."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nanodefect_assets.stores.home import Home
 
 _ASSET = ("hrtem", "region_training_set")
+_MANIFEST = AssetName(group="samples", noun="manifest")
 _ANNOTATIONS = AssetName(group="samples", noun="annotations")
 _SEGMENTATION = AssetName(group="hrtem", noun="segmentation")
 _MICROGRAPHS = AssetName(group="samples", noun="micrographs")
@@ -60,9 +62,9 @@ class RegionTrainingConfig(SourceParams, RegionParams, RegionFieldParams, dg.Con
 
 @dg.asset(
     key=list(_ASSET),
-    deps=[["samples", "annotations"], ["samples", "micrographs"], ["hrtem", "segmentation"]],
+    deps=[["samples", "manifest"], ["samples", "annotations"], ["samples", "micrographs"], ["hrtem", "segmentation"]],
     group_name="hrtem",
-    code_version="1",
+    code_version="2",
     kinds={"zarr", "parquet"},
     check_specs=[
         declare_check(
@@ -82,14 +84,15 @@ def region_training_set(
     n_fields = _N_FIELDS[home.run_size] if config.n_fields is None else config.n_fields
     on_step, rows = log_steps(context.log), []
     experts = list(_labelled_samples(home.home)) if config.use_experts else []
-    with making(context, home, inputs=[one for found in experts for one in found], params=config) as out:
+    inputs = [source for sample in experts for source in vars(sample).values()]
+    with making(context, home, inputs=inputs, params=config) as out:
         with compute.executor() as executor:
             made = in_order(executor, lambda number: _simulate(config, number), range(n_fields), ahead=2)
             for number, regions in made:
                 rows += [_keep(out, found, about) for found, about in regions.result()]
                 on_step(Progress(task="simulating regions", done=number + 1, total=n_fields))
-        for drawn, masks, images in experts:
-            for found, about in _expert_regions(config, drawn, masks, images):
+        for sample in experts:
+            for found, about in _expert_regions(config, sample):
                 rows.append(_keep(out, found, about))
         out.n_items = len(rows)
         out.add_rows(TRAINING_REGIONS, _with_sides(rows, config))
@@ -164,34 +167,46 @@ def _with_sides(rows: list[dict[str, Any]], config: RegionTrainingConfig) -> lis
     return [row | {"side": str(side)} for row, side in zip(rows, sides, strict=True)]
 
 
-def _labelled_samples(home: "Home") -> "Iterator[tuple[StoredGeneration, StoredGeneration, StoredGeneration]]":
-    """Yield annotations, masks and micrographs of each sample of which experts classed particles."""
+@dataclass(frozen=True, kw_only=True)
+class _ExpertSample:
+    """A sample of which experts classed particles."""
+
+    files: "StoredGeneration"
+    drawn: "StoredGeneration"
+    masks: "StoredGeneration"
+    images: "StoredGeneration"
+
+
+def _labelled_samples(home: "Home") -> Iterator[_ExpertSample]:
+    """Yield each sample of which experts classed particles."""
     from nanodefect_assets.domain.schemas import PARTICLE_LABELS
     from nanodefect_assets.stores.corrections import existing_cells
     from nanodefect_assets.stores.generations import current_generation
 
     for place in existing_cells(home):
-        found = [current_generation(home, asset, place) for asset in (_ANNOTATIONS, _SEGMENTATION, _MICROGRAPHS)]
-        drawn, masks, images = found
-        if drawn is None or masks is None or images is None:
+        files, drawn, masks, images = (
+            current_generation(home, asset, place) for asset in (_MANIFEST, _ANNOTATIONS, _SEGMENTATION, _MICROGRAPHS)
+        )
+        if files is None or drawn is None or masks is None or images is None:
             continue
         if len(drawn.rows(PARTICLE_LABELS)):
-            yield drawn, masks, images
+            yield _ExpertSample(files=files, drawn=drawn, masks=masks, images=images)
 
 
 def _expert_regions(
-    config: RegionTrainingConfig, drawn: "StoredGeneration", masks: "StoredGeneration", images: "StoredGeneration"
+    config: RegionTrainingConfig, sample: _ExpertSample
 ) -> "Iterator[tuple[LabelledRegion, dict[str, Any]]]":
     """Yield the calibrated HRTEM regions on which an expert's class lies; classes of other names are passed over."""
     from nanodefect_assets.domain.micrograph import LabelledMicrograph
     from nanodefect_assets.domain.schemas import MICROGRAPHS, PARTICLE_LABELS
     from nanodefect_assets.science.hrtem.regions import find_regions
     from nanodefect_assets.science.workflows.training_regions import LabelledRegion
+    from nanodefect_assets.stores.manifests import read_sample_manifest
     from nanodefect_assets.stores.micrographs import read_micrograph
 
-    labels, counts = masks.arrays("labels"), images.arrays("micrographs")
-    known = images.rows(MICROGRAPHS).set_index("micrograph_id")
-    said = drawn.rows(PARTICLE_LABELS)
+    labels, counts = sample.masks.arrays("labels"), sample.images.arrays("micrographs")
+    known = sample.images.rows(MICROGRAPHS).set_index("micrograph_id")
+    said, material = sample.drawn.rows(PARTICLE_LABELS), read_sample_manifest(sample.files).material
     for micrograph_id, given in said[said["class_name"].isin(_class_names())].groupby("micrograph_id"):
         item = str(micrograph_id)
         if item not in labels or item not in counts:
@@ -208,6 +223,7 @@ def _expert_regions(
                 about = {
                     "is_simulated": micrograph.is_simulated,
                     "label_file_id": row["label_file_id"],
+                    "material": material,
                     "dose_e_per_nm2": None if dose is None or dose != dose else float(dose),
                 }
                 yield LabelledRegion(region=region, class_name=row["class_name"]), about
