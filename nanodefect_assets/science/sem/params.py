@@ -206,6 +206,13 @@ class CropParams(BaseModel):
     min_length_px: float = Field(
         default=20.0, ge=4, description="Particles shorter than this show no facets and are left out, in pixels."
     )
+    min_solidity: float = Field(
+        default=0.92,
+        ge=0,
+        le=1,
+        description="Faceted particles are convex: what fills less of its convex hull than this is several, one on "
+        "another, and is left out. Particles cut by hand fill 0.935 or more.",
+    )
 
 
 class ProductionParams(BaseModel):

@@ -125,5 +125,5 @@ def test_particles_of_a_real_field_are_parted_and_cut_or_named_as_cut_off(real_d
     cuts = cut_crops(LabelledMicrograph(micrograph=micrograph, labels=parted), CropParams())
 
     assert len(cuts) == len(names) > found.labels.max()
-    assert {cut.left_out for cut in cuts} <= {None, "edge", "small"}
+    assert {cut.left_out for cut in cuts} <= {None, "edge", "small", "clump"}
     assert sum(cut.crop is not None for cut in cuts) >= 2
