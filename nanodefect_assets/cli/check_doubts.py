@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
+
+from nanodefect_assets.domain.anchors import Anchor
 from nanodefect_assets.domain.batch_spec import BatchSpec
 from nanodefect_assets.domain.condition_units import unit_doubts
 from nanodefect_assets.domain.micrograph import MODALITIES
@@ -26,11 +29,24 @@ _PEEK_BYTES = 65_536
 def doubts(folder: Path, spec: BatchSpec, plan: Plan) -> Iterator[str]:
     """Return the lines of what a person should look at before the batch is dropped."""
     yield from (f"conditions, {doubt}" for doubt in unit_doubts(spec.condition_rows()))
+    yield from _lost_anchors(spec, plan.files)
     yield from _odd_pixel_sizes(plan.files)
     yield from _same_bytes(folder, plan.files)
     for file in plan.files:
         if file.facts.kind == "particle_table":
             yield from _lost_classes(folder, file, plan.files)
+
+
+def _lost_anchors(spec: BatchSpec, files: Sequence[PlannedFile]) -> Iterator[str]:
+    """Say which particles of known hand lie on no scanning micrograph: else it shows only after a training."""
+    shapes = {file.path: file.facts.shape[-2:] for file in files if file.entry.modality == "sem"}
+    for text in () if spec.chirality is None else spec.chirality.anchors:
+        anchor = Anchor.of_text(text)
+        shape = shapes.get(anchor.path.partition("@")[0])
+        if shape is None:
+            yield f"chirality, anchor {text!r}: no SEM image of this path would be accepted"
+        elif anchor.position_px is not None and not np.all(np.less(anchor.position_px, shape)):
+            yield f"chirality, anchor {text!r}: beyond the image of {shape[0]} rows and {shape[1]} columns"
 
 
 def _odd_pixel_sizes(files: Sequence[PlannedFile]) -> Iterator[str]:

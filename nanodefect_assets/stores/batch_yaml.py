@@ -270,6 +270,8 @@ def _expectation(error: ErrorDetails) -> str:
         case "value_error" if isinstance(cause, Refusal):
             return str(cause)
     expected = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if expected.startswith("Expected ") and ". Got " in expected:
+        return f"e{expected[1:].replace('. Got ', ', got ')}".rstrip(".")
     return f"expected {expected.partition(', unable')[0]}, got {got}"
 
 

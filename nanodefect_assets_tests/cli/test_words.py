@@ -16,6 +16,7 @@ from nanodefect_assets.domain.generation import Origin
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.manifest import RefusedFile
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.stores.batch_yaml import read_batch_yaml
 from nanodefect_assets.stores.corrections import add_correction
 from nanodefect_assets.stores.generations import new_generation
 from nanodefect_assets.stores.intake import accept_batch
@@ -173,3 +174,34 @@ def test_status_tells_how_often_a_batch_came(home, batch, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "came 2 times, 1 of them with nothing new, the last at 20" in said
     assert str(batch) in said
+
+
+@pytest.mark.parametrize(
+    ("anchor", "doubt"),
+    [
+        ("a.tif 3,4 right", None),
+        ("a.tif 3,400 right", "beyond the image of"),
+        ("z.tif 3,4 left", "no SEM image of this path"),
+    ],
+)
+def test_check_doubts_anchors_that_lie_on_no_particle_before_half_an_hour_of_training(
+    home, batch, anchor, doubt, capsys
+):
+    chiral = f"chirality: {{anchors: ['{anchor}']}}\n" + (YAML % 0.5).replace("hrstem", "sem")
+    (batch / "batch.yaml").write_text(chiral)
+    check_folder(home, batch)
+
+    said = capsys.readouterr().out
+    assert said.count("WARNING") == (doubt is not None)
+    assert (doubt or "") in said
+
+
+def test_a_mistyped_anchor_is_told_once_and_in_one_sentence(home, batch):
+    (batch / "batch.yaml").write_text("chirality: {anchors: [a.tif 3 rihgt]}\n" + YAML % 0.5)
+
+    with pytest.raises(Refusal) as caught:
+        read_batch_yaml(batch / "batch.yaml")
+
+    said = str(caught.value)
+    assert "expected an anchor as 'a.tif 120,340 right'" in said
+    assert said.lower().count("expected an anchor") == said.count("rihgt") == 1

@@ -13,6 +13,7 @@ from nanodefect_assets.defs.jobs import TRAIN_HANDEDNESS
 from nanodefect_assets.defs.population import handedness_fraction
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.sem import handedness, studying
+from nanodefect_assets.defs.sem.as_synthesised_study import as_synthesised_study
 from nanodefect_assets.defs.sem.handedness_maker import HANDEDNESS_MODEL
 from nanodefect_assets.defs.sem.label_noise_study import label_noise_study
 from nanodefect_assets.defs.sem.sevens import sevens
@@ -338,6 +339,72 @@ def test_controls_vary_network_and_optimiser_by_name(home, digits):
         "averaging, contrast 0.2",
         "contrast 0.2",
     ]
+
+
+def test_estimates_are_made_once_for_all_networks_of_a_repeat_and_outlive_a_stop(home, digits, monkeypatch):
+    from nanodefect_assets.science.sem import study as science
+    from nanodefect_assets.science.sem.noise import LabelErrorEstimate
+
+    take_sevens(home, file=str(digits))
+    calls, run = [], studying.StudyRunner._run
+
+    def counted(*args, **kwargs):
+        calls.append(1)
+        return LabelErrorEstimate(
+            error_fraction=0.15,
+            low=0.1,
+            high=0.2,
+            disagreeing_fraction=0.3,
+            fitted_fraction=0.15,
+            misfit_p=0.5,
+            is_minority_harder=False,
+            n_particles=24,
+        )
+
+    def stops_at_antisymmetric(self, training):
+        if training.study.is_antisymmetric and len(calls) == 1 and not stopped:
+            stopped.append(training.name)
+            raise KeyError("power cut")
+        return run(self, training)
+
+    stopped = []
+    monkeypatch.setattr(science, "estimate_label_error", counted)
+    monkeypatch.setattr(studying.StudyRunner, "_run", stops_at_antisymmetric)
+    both = {"methods": ["co_teaching"], "networks": ["plain", "antisymmetric"], "forget_rate_from": "estimate"}
+    with pytest.raises(KeyError):
+        study(home, **both)
+    study(home, **both)
+
+    made = current_generation(home, AssetName(group="sem", noun="label_noise_study"), Place(study="20"))
+    found = made.rows(schemas.STUDIES)
+    assert (len(calls), len(found)) == (1, 2)
+    assert found["estimated_error_percent"].tolist() == [15, 15]
+    assert not list((home.work / "sem").rglob("*.estimate"))
+
+
+def test_particles_as_synthesised_can_differ_in_size_alone(home):
+    """Sizes that no zoom hides tell the minority apart without hiding its hand."""
+    dg.materialize(
+        [as_synthesised_study],
+        resources={
+            "home": HomeResource(root=str(home.root), run_size="fast"),
+            "compute": Compute(threads=1, device="cpu"),
+            "tracking": Tracking(),
+        },
+        run_config={
+            "ops": {
+                "sem__as_synthesised_study": {
+                    "config": {"methods": ["standard"], "n_repeats": 1, "left_facet": 1.0, "max_zoom": 0.0}
+                }
+            }
+        },
+    )
+
+    made = current_generation(home, AssetName(group="sem", noun="as_synthesised_study"), Place())
+    found = made.rows(schemas.STUDIES)
+    assert found["variant"].tolist() == ["zoom 0, facet 1"] * 2
+    assert found["is_simulated"].all()
+    assert made.record.origin.params["left_facet"] == 1
 
 
 def test_sevens_come_from_a_file_that_is_named_and_nothing_is_fetched(home, digits, monkeypatch):

@@ -21,7 +21,8 @@ from nanodefect_assets.defs.sem.studying import (
 from nanodefect_assets.defs.tracking import Tracking
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
-from nanodefect_assets.science.sem.params import USUAL, MirrorLabelParams, StudyParams
+from nanodefect_assets.science.sem.params import MirrorLabelParams, StudyParams
+from nanodefect_assets.science.synthetic.chiral_params import AsSynthesisedParams
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,8 +40,8 @@ _PUBLISHED_PARTICLES = 3542
 _CLEARLY = 0.05
 
 
-class AsSynthesisedConfig(StudyParams, dg.Config):
-    """Launchpad form of the study's parameters."""
+class AsSynthesisedConfig(StudyParams, AsSynthesisedParams, dg.Config):
+    """Launchpad form of the study's parameters, and of what sets the minority apart."""
 
 
 @dg.asset(
@@ -73,9 +74,8 @@ def as_synthesised_study(
     from nanodefect_assets.science.sem.crops import fill_crops
     from nanodefect_assets.science.sem.mirror import prepare_images
     from nanodefect_assets.science.synthetic.chiral import as_synthesised_crops
-    from nanodefect_assets.science.synthetic.chiral_params import AsSynthesisedParams
 
-    population, params = AsSynthesisedParams(), own_params(config, StudyParams)
+    population, params = own_params(config, AsSynthesisedParams), own_params(config, StudyParams)
     kind = particles_of(protocol_of(params, home.run_size))
     n = FAST_PARTICLES if home.run_size == "fast" else config.n_particles or _PUBLISHED_PARTICLES
     crops = as_synthesised_crops(n, kind, population, rng=generator_for(config.seed, str(_NAME)))
@@ -90,9 +90,10 @@ def as_synthesised_study(
         images="te_simulated",
         error_percent=100 * population.left_fraction,
         fingerprint=hashlib.sha256(crops.images.tobytes()).hexdigest(),
+        population=_words(population),
         train=partial(_train, images, crops.is_right, config.seed, population.left_fraction),
     )
-    with making(context, home, params=params) as out:
+    with making(context, home, params=config) as out:
         rows = runner.rows()
         out.n_items = len(rows)
         out.add_rows(STUDIES, rows)
@@ -113,6 +114,17 @@ def as_synthesised_study(
             )
         ],
         preview=_preview(rows),
+    )
+
+
+def _words(population: AsSynthesisedParams) -> str:
+    """Return in what a population differs from the usual one; its share of the minority has a column of its own."""
+    usual = AsSynthesisedParams()
+    named = {"length": "left_length", "facet": "left_facet"}
+    return ", ".join(
+        f"{word} {getattr(population, name):g}"
+        for word, name in named.items()
+        if getattr(population, name) != getattr(usual, name)
     )
 
 
@@ -154,4 +166,6 @@ def _preview(rows: "pd.DataFrame") -> bytes:
     from nanodefect_assets.science.sem.published import AS_SYNTHESISED
     from nanodefect_assets.science.sem.table import summarise_repeats
 
-    return figure_png(plot_as_synthesised(summarise_repeats(rows[rows["variant"] == USUAL]), AS_SYNTHESISED))
+    return figure_png(
+        plot_as_synthesised(summarise_repeats(rows[rows["variant"] == rows["variant"].iloc[0]]), AS_SYNTHESISED)
+    )

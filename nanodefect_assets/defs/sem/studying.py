@@ -8,6 +8,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import dagster as dg
+from pydantic import BaseModel
 
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import Compute, HomeResource
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from nanodefect_assets.stores.checkpoints import FileCheckpoint
     from nanodefect_assets.stores.tracking import TrainingRun
 
-Params = TypeVar("Params", bound=StudyParams)
+Params = TypeVar("Params", bound=BaseModel)
 
 FAST_PARTICLES = 60
 _REDUCED_PX = 64
@@ -85,6 +86,7 @@ def trainings_of(params: StudyParams, *, error_fraction: float) -> Iterator[Trai
                     "is_averaging": kind == "averaging",
                     "optimiser": None if optimiser == "own" else optimiser,
                     "max_contrast": params.max_contrast,
+                    "max_zoom": params.max_zoom,
                     "forget_rate": rate,
                 }
                 yield Training(study=HandednessStudyParams.model_validate(stated), repeat=repeat)
@@ -136,6 +138,8 @@ class StudyRunner:
         Share of wrong labels.
     fingerprint : str
         SHA-256 over the images.
+    population : str or None
+        In what the particles differ from the study's usual ones, in words.
     train : callable
         Trains and judges one: given the training, recipe, device, progress callback, checkpoint and the label error
         as it was estimated for an earlier one of the same split.
@@ -150,6 +154,7 @@ class StudyRunner:
     images: str
     error_percent: float
     fingerprint: str
+    population: str | None = None
     train: "Callable[[Training, HandednessRecipe, str, OnStep, Checkpoint, LabelErrorEstimate | None], StudyCell]"
 
     def rows(self) -> list[dict[str, Any]]:
@@ -220,8 +225,9 @@ class StudyRunner:
             "forget_rate_from": self.params.forget_rate_from if is_co_teaching else "none",
             "protocol": protocol,
         }
-        if self.params.sizes == "filled":
-            stated["variant"] = "filled" if found["variant"] == USUAL else f"{found['variant']}, filled"
+        more = [word for word in ("filled" if self.params.sizes == "filled" else None, self.population) if word]
+        if more:
+            stated["variant"] = ", ".join([*([] if found["variant"] == USUAL else [found["variant"]]), *more])
         return {name: value for name, value in (found | stated).items() if name in STUDIES.names}
 
     def _estimate_made(self, training: Training) -> "LabelErrorEstimate | None":
@@ -240,7 +246,7 @@ class StudyRunner:
         return FileCheckpoint(self.home.home.work / "sem" / self.study / digest / f"{name}.{kind}")
 
 
-def own_params(config: StudyParams, kind: type[Params]) -> Params:
+def own_params(config: BaseModel, kind: type[Params]) -> Params:
     """Return the part of a Launchpad form that is science's."""
     return kind.model_validate({name: getattr(config, name) for name in kind.model_fields})
 

@@ -51,8 +51,8 @@ class CropConfig(CropParams, InstanceParams, dg.Config):
 def te_crops(context: dg.AssetExecutionContext, config: CropConfig, home: HomeResource) -> dg.MaterializeResult:
     """Single particles of the scanning micrographs of a chiral batch: parted, masked, upright, counted once.
 
-    Only for batches whose batch.yaml has a section `chirality`. Particles at an edge, too small, or in the overlap of
-    two tiles and seen better in the other are rows without a crop.
+    Only for batches whose batch.yaml has a section `chirality`. Particles at an edge, too small, one on another, or in
+    the overlap of two tiles and seen better in the other are rows without a crop.
     """
     from nanodefect_assets.domain.schemas import MAP_TILES, MICROGRAPHS, SEM_CROPS
     from nanodefect_assets.stores.manifests import read_sample_manifest

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from nanodefect_assets.domain.micrograph import LabelledMicrograph, Micrograph
 from nanodefect_assets.domain.refusal import Refusal
@@ -30,7 +31,7 @@ class CutParticle:
     crop : ndarray of shape (crop_row, crop_col) or None
         Intensity in 255ths of the particle's maximum, 0 outside; None if it was left out.
     left_out : str or None
-        ``edge``, ``small`` or ``blank``; None if it was cut.
+        ``edge``, ``small``, ``clump`` (several, one on another) or ``blank``; None if it was cut.
     centroid_px : tuple of float
         ``(row, col)`` in the micrograph.
     length_px : float
@@ -140,6 +141,8 @@ def _cut(
     extents = np.ptp(np.stack([rows, cols], axis=1) @ inward, axis=0) + 1
     scale = _scale(float(extents.max()), params, pixel_size_nm)
     left_out = _why_left_out(window, labelled.labels.shape, float(extents.max()), params)
+    if left_out is None and _solidity(rows, cols) < params.min_solidity:
+        left_out = "clump"
     if left_out is None and not labelled.micrograph.counts[window][inside].max() > 0:
         left_out = "blank"
     crop = None
@@ -165,6 +168,13 @@ def _why_left_out(
     if any(side.start == 0 or side.stop == n for side, n in zip(window, shape, strict=True)):
         return "edge"
     return "small" if length_px < params.min_length_px else None
+
+
+def _solidity(rows: Int[np.ndarray, " n"], cols: Int[np.ndarray, " n"]) -> float:
+    """Return the share of their convex hull that pixels fill, each taken as a square."""
+    places = np.stack([rows, cols], axis=1)
+    corners = np.concatenate([np.add(places, (down, right)) for down in (0, 1) for right in (0, 1)])
+    return len(places) / float(ConvexHull(corners).volume)
 
 
 def _upright_turn_deg(rows: Int[np.ndarray, " n"], cols: Int[np.ndarray, " n"]) -> float:

@@ -206,6 +206,13 @@ class CropParams(BaseModel):
     min_length_px: float = Field(
         default=20.0, ge=4, description="Particles shorter than this show no facets and are left out, in pixels."
     )
+    min_solidity: float = Field(
+        default=0.92,
+        ge=0,
+        le=1,
+        description="Faceted particles are convex: what fills less of its convex hull than this is several, one on "
+        "another, and is left out. Particles cut by hand fill 0.935 or more.",
+    )
 
 
 class ProductionParams(BaseModel):
@@ -245,6 +252,12 @@ class StudyParams(BaseModel):
     )
     max_contrast: float = Field(
         default=0.0, ge=0, lt=1, description="Augmentation: largest relative change of intensity either way."
+    )
+    max_zoom: float | None = Field(
+        default=None,
+        ge=0,
+        lt=1,
+        description="Augmentation: largest relative change of size either way; None: the protocol's; 0: sizes stay.",
     )
     forget_rate_from: Literal["estimate", "truth"] = Field(
         default="estimate", description="Co-teaching: share left out, told from the images or as planted."
@@ -300,6 +313,7 @@ class HandednessStudyParams(BaseModel):
     )
     optimiser: Literal["adam", "adadelta"] | None = Field(default=None, description="None: the recipe's.")
     max_contrast: float = Field(default=0.0, ge=0, lt=1, description="Augmentation of intensity; 0: the recipe's.")
+    max_zoom: float | None = Field(default=None, ge=0, lt=1, description="Augmentation of size; None: the recipe's.")
     forget_rate: float | None = Field(
         default=None, ge=0, le=0.5, description="Co-teaching: share left out; None: estimated from the data."
     )
@@ -312,5 +326,11 @@ class HandednessStudyParams(BaseModel):
             "averaging" if self.is_averaging else None,
             self.optimiser,
             f"contrast {self.max_contrast:g}" if self.max_contrast else None,
+            None if self.max_zoom is None else f"zoom {self.max_zoom:g}",
         ]
         return ", ".join(word for word in words if word) or USUAL
+
+    @property
+    def stream(self) -> str:
+        """Name of its random numbers; what was added later counts only where it is set, so that old results hold."""
+        return self.model_dump_json(exclude=None if self.max_zoom is not None else {"max_zoom"})

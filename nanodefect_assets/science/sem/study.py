@@ -88,7 +88,7 @@ def run_cell(
         recipe,
         error_fraction=labelling.error_fraction,
         repeat=repeat,
-        rng=generator_for(seed, study.model_dump_json(), *names),
+        rng=generator_for(seed, study.stream, *names),
         device=device,
         on_step=on_step,
         checkpoint=checkpoint,
@@ -187,5 +187,7 @@ def _for_study(recipe: HandednessRecipe, study: HandednessStudyParams, *, n_trai
         training = training.model_copy(update=changed)
     if study.max_contrast:
         augmentation = augmentation.model_copy(update={"max_contrast": study.max_contrast})
+    if study.max_zoom is not None:
+        augmentation = augmentation.model_copy(update={"max_zoom": study.max_zoom})
     varied = HandednessRecipe(network=network, training=training, augmentation=augmentation)
     return varied.antisymmetric(n_train) if study.is_antisymmetric else varied

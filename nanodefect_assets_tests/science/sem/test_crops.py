@@ -134,3 +134,44 @@ def test_a_particle_of_which_nothing_is_seen_is_left_out_and_spoils_no_other(lev
     (cut,) = cut_crops(labelled(counts, seen.labels), PARAMS)
 
     assert (cut.crop, cut.left_out) == (None, "blank")
+
+
+def disc(labels, row, col, radius=12):
+    rows, cols = np.indices(labels.shape)
+    labels[(rows - row) ** 2 + (cols - col) ** 2 < radius**2] = 1
+
+
+@pytest.mark.parametrize(("apart_px", "left_out"), [(0, None), (4, None), (22, "clump"), (23, "clump")])
+def test_particles_that_lie_on_one_another_are_no_particle_of_a_hand(apart_px, left_out):
+    """Two discs of 24 pixels as one label: nearly one, or a dumbbell."""
+    labels = np.zeros((60, 90))
+    disc(labels, 30, 30)
+    disc(labels, 30, 30 + apart_px)
+
+    (cut,) = cut_crops(labelled(np.where(labels, 50.0, 0), labels), PARAMS)
+    (kept,) = cut_crops(labelled(np.where(labels, 50.0, 0), labels), PARAMS.model_copy(update={"min_solidity": 0}))
+
+    assert cut.left_out == left_out
+    assert kept.crop is not None
+
+
+def test_real_particles_cut_by_hand_are_no_clumps(real_data):
+    with np.load(real_data / "te_chirality" / "te_particles.npz") as crops:
+        images = crops["images"]
+
+    for image in images:
+        (cut,) = cut_crops(labelled(np.pad(image, 1), np.pad(image, 1) > 0), CropParams())
+        assert cut.left_out is None
+
+
+def test_cutting_adds_nothing_that_tells_an_image_from_its_mirror(rng):
+    """The crop of a mirrored micrograph is the mirrored crop, to the last of 255 grey levels."""
+    seen = particle(turn_deg=20)
+    counts = seen.micrograph.counts + rng.uniform(0, 5, seen.labels.shape)
+    params = PARAMS.model_copy(update={"size": "filled"})
+
+    (cut,) = cut_crops(labelled(counts, seen.labels), params)
+    (of_mirror,) = cut_crops(labelled(counts[:, ::-1], seen.labels[:, ::-1]), params)
+
+    difference = of_mirror.crop[:, ::-1].astype(int) - cut.crop.astype(int)
+    assert np.count_nonzero(np.abs(difference) > 1) < 0.01 * np.count_nonzero(cut.crop)
