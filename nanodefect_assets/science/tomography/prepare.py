@@ -174,7 +174,7 @@ def find_alignment(
     return FoundAlignment(
         alignment=TiltAlignment.as_it_came(nominal, aligned.reasons) if came else aligned,
         source="found" if came else "computed",
-        axis=axis,
+        axis=axis.settled(0.0 if came else found.axis_deg),
         axis_deg=0.0 if came else found.axis_deg,
         moves_px=found.moves_px,
         is_converged=found.is_converged if len(found.moves_px) else None,
