@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -21,18 +20,17 @@ def _missing(file: "PlannedFile", planned: "Mapping[str, PlannedFile]") -> Itera
     """Yield what is wrong with the images that a tilt series names."""
     entry = file.entry
     named = (
-        ("standard", entry.standard, ("standard",)),
-        ("image_before", entry.image_before, MODALITIES),
-        ("image_after", entry.image_after, MODALITIES),
+        ("standard", entry.standard, "standard"),
+        ("image_before", entry.image_before, "comparison"),
+        ("image_after", entry.image_after, "comparison"),
     )
-    for name, path, modalities in named:
+    for name, path, modality in named:
         other = None if path is None else planned.get(path)
-        if path is None or (other is not None and _serves(other, file, modalities)):
+        if path is None or (other is not None and _serves(other, file, modality)):
             continue
         yield Refusal(
             "no_such_image",
-            expected=f"{path}, which {name} names, as a single image of modality {' or '.join(modalities)} in the same "
-            "aliquot",
+            expected=f"{path}, which {name} names, as a single image of modality {modality} in the same aliquot",
             got="none" if other is None else f"modality {other.entry.modality}, {other.facts.kind}".replace("_", " "),
             advice=f"Declare that file, or take {name} out of batch.yaml.",
         )
@@ -47,6 +45,6 @@ def _missing(file: "PlannedFile", planned: "Mapping[str, PlannedFile]") -> Itera
         )
 
 
-def _serves(other: "PlannedFile", series: "PlannedFile", modalities: tuple[str, ...]) -> bool:
+def _serves(other: "PlannedFile", series: "PlannedFile", modality: str) -> bool:
     is_single = other.facts.kind == "image" and other.aliquot == series.aliquot
-    return is_single and other.entry.modality in modalities
+    return is_single and other.entry.modality == modality

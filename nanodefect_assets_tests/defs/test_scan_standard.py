@@ -22,10 +22,10 @@ simulated: true
 files:
   - {{path: a.mrc, modality: tilt_series, {named}}}
   - {{path: gold.tif, modality: standard, lattice: square}}
-  - {{path: "*fore.tif", modality: hrstem, pixel_size_nm: 0.2}}
-  - {{path: after.tif, modality: hrstem, pixel_size_nm: 0.2}}
+  - {{path: "*fore.tif", modality: comparison, pixel_size_nm: 0.2}}
+  - {{path: after.tif, modality: comparison, pixel_size_nm: 0.2}}
 """
-ASSETS = [["samples", noun] for noun in ("manifest", "tilt_series")] + [
+ASSETS = [["samples", noun] for noun in ("manifest", "micrographs", "tilt_series")] + [
     ["tomography", noun] for noun in ("denoised", "aligned")
 ]
 
@@ -84,7 +84,11 @@ def made(home, folder, named):
             run_config=quick,
         )
     checks = {check.check_name: check for check in done.get_asset_check_evaluations()}
-    return require_generation(home, AssetName(group="tomography", noun="aligned"), place), checks
+    return generation(home, "tomography", "aligned"), checks
+
+
+def generation(home, group, noun):
+    return require_generation(home, AssetName(group=group, noun=noun), Place(batch="bent-1", aliquot="end"))
 
 
 def misfit(found):
@@ -97,13 +101,15 @@ def misfit(found):
 
 
 def test_a_bent_series_is_straightened_by_its_standard(home, folder):
-    from nanodefect_assets.domain.schemas import ALIGNED_SERIES, SCAN_DISTORTIONS
+    from nanodefect_assets.domain.schemas import ALIGNED_SERIES, MICROGRAPHS, SCAN_DISTORTIONS
 
     plain, _ = made(home, folder, "aligned: false")
     mended, checks = made(home, folder, "standard: gold.tif, image_before: before.tif, image_after: after.tif")
     (row,) = mended.rows(SCAN_DISTORTIONS).to_dict("records")
     (series,) = mended.rows(ALIGNED_SERIES).to_dict("records")
 
+    shown = generation(home, "samples", "micrographs")
+    assert (len(shown.rows(MICROGRAPHS)), shown.record.n_refused) == (0, 0), "no particle is counted before and after"
     assert len(plain.rows(SCAN_DISTORTIONS)) == 0
     assert row["stretch"] == pytest.approx(STRETCH, abs=5 * row["stretch_sigma"])
     assert row["shear_deg"] == pytest.approx(SHEAR_DEG, abs=5 * row["shear_sigma_deg"])
