@@ -16,9 +16,7 @@ from nanodefect_assets.science.tomography.denoise import denoise_series
 from nanodefect_assets.science.tomography.noise import NoiseModel
 from nanodefect_assets.science.tomography.prepare import (
     find_alignment,
-    likeness,
     nominal_geometry,
-    repeat_correlation,
     take_alignment,
 )
 from nanodefect_assets.science.tomography.scan_pairs import mend_scans, upright
@@ -227,26 +225,6 @@ def test_of_two_scans_the_sound_one_is_taken(counts, rng):
 def test_scans_of_two_sizes_are_refused(counts):
     with ThreadPoolExecutor(1) as executor, pytest.raises(Refusal, match="of one size"):
         mend_scans(counts, counts[:5], TILTS_DEG, executor=executor)
-
-
-def test_a_sample_that_the_beam_changed_shows_in_repeated_tilts(counts):
-    tilts = np.append(TILTS_DEG, TILTS_DEG[0])
-    same, other = (np.concatenate([counts, image[None]]) for image in (counts[0] + 1, counts[9]))
-
-    both = np.concatenate([same, other[-1:]])
-
-    assert repeat_correlation(counts, TILTS_DEG) is None
-    assert repeat_correlation(same, tilts) > 0.99 > repeat_correlation(other, tilts)
-    assert repeat_correlation(both, np.append(tilts, TILTS_DEG[0])) < 0.99, "the worst of several counts"
-
-
-def test_images_before_and_after_are_matched_before_they_are_compared(counts):
-    moved = np.roll(counts[0], (3, -4), axis=(0, 1))
-
-    assert likeness(counts[0], moved) > 0.95
-    assert likeness(counts[0], counts[9]) < likeness(counts[0], moved)
-    assert likeness(counts[0], np.full_like(moved, 7)) is None
-    assert likeness(counts[0], np.where(moved > 5, np.nan, moved)) is None
 
 
 def test_a_killed_denoising_goes_on_where_it_stopped(counts, kept):
