@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from nanodefect_assets.domain.calibration import RELATIVE_TOLERANCE
 from nanodefect_assets.domain.refusal import Refusal
 
 if TYPE_CHECKING:
@@ -36,13 +37,28 @@ def _missing(file: "PlannedFile", planned: "Mapping[str, PlannedFile]") -> Itera
         )
         return
     before, after = (planned.get(path or "") for path in (entry.image_before, entry.image_after))
-    if before is not None and after is not None and before.facts.shape != after.facts.shape:
-        yield Refusal(
-            "shapes_differ",
-            expected=f"image_after of the shape of image_before, {before.facts.shape}",
-            got=f"{after.facts.shape}",
-            advice="Name two images that were taken alike, or neither.",
-        )
+    if before is not None and after is not None:
+        sizes_nm = (one.agreed.acquisition.pixel_size_nm for one in (before, after))
+        try:
+            require_alike(before.facts.shape, after.facts.shape, *sizes_nm)
+        except Refusal as refusal:
+            yield refusal
+
+
+def require_alike(
+    before: tuple[int, ...], after: tuple[int, ...], before_nm: float | None, after_nm: float | None
+) -> None:
+    """Refuse two images, of these shapes and pixel sizes, that cannot be compared pixel by pixel."""
+    advice = "Name two images that were taken alike, or neither."
+    if before != after:
+        expected = f"image_after of the shape of image_before, {before}"
+        raise Refusal("shapes_differ", expected=expected, got=f"{after}", advice=advice)
+    if before_nm == after_nm:
+        return
+    if before_nm is None or after_nm is None or abs(before_nm - after_nm) > RELATIVE_TOLERANCE * before_nm:
+        said = ["uncalibrated" if size_nm is None else f"{size_nm:.6g} nm/px" for size_nm in (before_nm, after_nm)]
+        expected = f"image_after of the pixel size of image_before, {said[0]}"
+        raise Refusal("pixel_sizes_differ", expected=expected, got=said[1], advice=advice)
 
 
 def _serves(other: "PlannedFile", series: "PlannedFile", modality: str) -> bool:

@@ -84,6 +84,17 @@ def test_images_before_and_after_of_two_shapes_are_refused(folder, rng):
     assert refused(planned)["a.mrc"][0] == "shapes_differ"
 
 
+@pytest.mark.parametrize(
+    ("size", "got"), [("pixel_size_nm: 0.21", "0.21 nm/px"), ("uncalibrated: true", "uncalibrated"), (None, None)]
+)
+def test_images_before_and_after_of_two_pixel_sizes_are_refused(folder, size, got):
+    after = AFTER if size is None else AFTER.replace("pixel_size_nm: 0.2", size)
+    planned = plan(folder, f"{SERIES}, image_before: before.tif, image_after: after.tif", BEFORE, after)
+    why = ("pixel_sizes_differ", "image_after of the pixel size of image_before, 0.2 nm/px", got)
+
+    assert refused(planned).get("a.mrc") == (None if got is None else why)
+
+
 def test_a_comparison_must_be_calibrated_as_every_image(folder):
     planned = plan(folder, "path: before.tif, modality: comparison")
 

@@ -67,10 +67,13 @@ def _change(home: HomeResource, manifest: Manifest, before: str, after: str) -> 
     """Return what differs between two images, or why they cannot be compared: that is no reason to lose the series."""
     from nanodefect_assets.domain.refusal import Refusal
     from nanodefect_assets.science.tomography.changes import compare_images
+    from nanodefect_assets.stores.intake_companions import require_alike
 
-    (first, one), (_, other) = (_image(home, manifest, path) for path in (before, after))
+    (first, one), (second, other) = (_image(home, manifest, path) for path in (before, after))
+    sizes_nm = [file.acquisition.pixel_size_nm for file in (first, second)]
     try:
-        return compare_images(one, other, first.acquisition.pixel_size_nm), None
+        require_alike(one.shape, other.shape, sizes_nm[0], sizes_nm[1])
+        return compare_images(one, other, sizes_nm[0]), None
     except Refusal as refusal:
         return None, f"{before} and {after} cannot be compared: {refusal}"
 
