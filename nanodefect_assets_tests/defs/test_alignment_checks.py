@@ -18,6 +18,8 @@ GOOD = {
     "scan_half_correlation": 0.6,
     "sample_doubts": [],
     "n_compared": 1,
+    "standard_spread": 1.2,
+    "is_unsteady": False,
 }
 
 
@@ -39,6 +41,7 @@ def test_a_good_series_passes_every_check():
         ({"largest_factor_error": 0.26}, "factors_near_one"),
         ({"scan_half_correlation": 0.4}, "scans_agree"),
         ({"sample_doubts": ["why"]}, "sample_unchanged"),
+        ({"standard_spread": 40.0, "is_unsteady": True}, "standard_is_steady"),
     ],
 )
 def test_each_fault_fails_its_own_check(changes, check):

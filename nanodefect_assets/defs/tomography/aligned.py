@@ -85,6 +85,11 @@ class _Aligned:
         ),
         declare_check(
             _NAME,
+            "standard_is_steady",
+            "Quarters of the image of a standard disagree by no more than three times what noise makes.",
+        ),
+        declare_check(
+            _NAME,
             "sample_unchanged",
             "Images of one tilt, earlier and later, differ by no more than their noise and drift explain.",
         ),
@@ -266,6 +271,7 @@ def _row(raw: RawSeries, one: _Aligned) -> dict[str, Any]:
     import numpy as np
 
     found, mended, choice = one.found, one.mended, one.choice
+    distortion = one.companions.distortion
     has_pairs = mended is not None and any(path is not None for path in mended.paths)
     return {
         "tilt_series_id": raw.first.tilt_series_id,
@@ -294,6 +300,8 @@ def _row(raw: RawSeries, one: _Aligned) -> dict[str, Any]:
             said is not None for said in (one.repeat_change, one.companions.change, one.companions.not_compared)
         )
         + len(one.repeats_not_compared),
+        "standard_spread": None if distortion is None else distortion.spread_ratio,
+        "is_unsteady": distortion is not None and distortion.is_unsteady,
         "axis_doubts": [] if found.source == "given" else _axis_doubts(raw, found),
         "largest_shift_share": found.largest_shift_px / min(one.images.shape[1:]),
         "largest_factor_error": float(np.abs(found.alignment.factors[found.alignment.is_used] - 1).max()),

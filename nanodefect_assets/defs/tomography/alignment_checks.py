@@ -18,7 +18,7 @@ def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]])
     ----------
     rows : list of dict
         Rows of `ALIGNED_SERIES`, with `largest_shift_share`, `largest_factor_error`, `axis_doubts`, `sample_doubts`,
-        `n_compared` beside their columns.
+        `n_compared`, `standard_spread` and `is_unsteady` beside their columns.
     why : dict
         By series, the images that are left out, and why.
     """
@@ -35,6 +35,7 @@ def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]])
     }
     doubtful = {name: row["axis_doubts"] for name, row in moved.items() if row["axis_doubts"]}
     changed = {name: row["sample_doubts"] for name, row in moved.items() if row["sample_doubts"]}
+    unsteady = {name: row["standard_spread"] for name, row in moved.items() if row["is_unsteady"]}
     left_out = {name: {str(n): reason for n, reason in found.items()} for name, found in why.items() if found}
     return [
         _warning("tilts_used", left_out, len(rows)),
@@ -42,6 +43,7 @@ def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]])
         _warning("axis_is_sure", doubtful, len(rows)),
         _warning("factors_near_one", far, len(rows)),
         _at_least("scans_agree", rows, "scan_half_correlation", _LEAST_SCAN_CORRELATION),
+        _warning("standard_is_steady", unsteady, sum(row["standard_spread"] is not None for row in rows)),
         _warning("sample_unchanged", changed, sum(row["n_compared"] > 0 for row in rows)),
     ]
 

@@ -113,6 +113,7 @@ def distortion_row(raw: RawSeries, companions: Companions) -> dict[str, Any] | N
         "shear_sigma_deg": found.shear_sigma_deg,
         "edge_px": edge_px,
         "edge_sigma_px": edge_sigma_px,
+        "spread_ratio": found.spread_ratio,
         "is_mended": companions.is_mended,
     }
 

@@ -128,11 +128,17 @@ SCAN_DISTORTIONS = Table(
         text("lattice", "square or hexagonal."),
         number("period_px", "Mean period of the lattice whose spots were measured.", "px"),
         number("stretch", "By how much a pixel along columns is longer than one along rows."),
-        number("stretch_sigma", "Its standard error, from the noise of the image."),
+        number("stretch_sigma", "Its standard error, from the image's noise and the spread over its quarters."),
         number("shear_deg", "By how much their angle misses 90 degrees.", "deg"),
         number("shear_sigma_deg", "Its standard error.", "deg"),
         number("edge_px", "How far this moves the left and right edges of the series' images.", "px"),
         number("edge_sigma_px", "Its standard error.", "px"),
+        number(
+            "spread_ratio",
+            "Spread of stretch or shear over the quarters of the image, over what noise makes; above 3 the sample "
+            "drifted. Missing for too few periods.",
+            null=True,
+        ),
         flag("is_mended", "Whether it was mended: if it moves the edges by more than twice the standard error."),
     ),
     key=("tilt_series_id",),
