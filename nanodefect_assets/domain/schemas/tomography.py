@@ -139,7 +139,7 @@ SCAN_DISTORTIONS = Table(
             "drifted. Missing for too few periods.",
             null=True,
         ),
-        flag("is_mended", "Whether it was mended: if it moves the edges by more than twice the standard error."),
+        flag("is_mended", "Whether it was mended: if it moves the edges by 0.1 px and twice the standard error."),
     ),
     key=("tilt_series_id",),
 )

@@ -31,6 +31,8 @@ _RING_CYCLES = (6.0, 12.0)
 _DIFFERENCE_SIGMAS = 0.1
 _SIGMAS = 2.0
 """Of its uncertainty, by which a distortion must move the edges of an image to be mended."""
+_LEAST_MOVE_PX = 0.1
+"""Below which mending does less good than resampling does harm, however surely a distortion is seen."""
 _QUARTER_SIGMAS = 4.0 * np.sqrt(1.5)
 """Spread over quarters that noise makes, over the standard error of the whole: a quarter of the electrons, half the
 length, and three of four degrees of freedom counted as one of two."""
@@ -83,9 +85,9 @@ class ScanDistortion:
         return float(n_cols / 2 * moved), float(n_cols / 2 * unsure)
 
     def is_seen_in(self, n_cols: int) -> bool:
-        """Whether it moves the edges of an image by more than twice the standard error: else mending adds noise."""
+        """Whether it moves the edges of an image by a tenth of a pixel and twice the standard error, or more."""
         moved_px, unsure_px = self.edge_px(n_cols)
-        return moved_px > _SIGMAS * unsure_px
+        return moved_px > max(_SIGMAS * unsure_px, _LEAST_MOVE_PX)
 
 
 def measure_standard(image: _Image, lattice: Lattice) -> ScanDistortion:

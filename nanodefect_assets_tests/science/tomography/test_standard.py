@@ -90,6 +90,13 @@ def test_errors_of_a_standard_that_drifts_tell_of_the_drift(rng):
     assert np.median([one.stretch_sigma for one in found]) > 5 * np.median([one.stretch_sigma for one in steady])
 
 
+def test_a_distortion_that_moves_nothing_is_not_mended(rng):
+    tiny = ScanDistortion(stretch=2e-5, shear_deg=0, stretch_sigma=5e-6, shear_sigma_deg=1e-5, period_px=9)
+
+    assert not tiny.is_seen_in(400)
+    assert tiny.is_seen_in(20_000)
+
+
 def test_an_image_without_lattice_is_no_standard(rng):
     with pytest.raises(Refusal, match="two spots"):
         measure_standard(rng.poisson(20.0, (EDGE, EDGE)), "square")
