@@ -222,10 +222,10 @@ def likelier_axis(
         axis: [_misfit_about(images, tilts_deg, params, axis, turn_deg) for turn_deg in turns_deg]
         for axis in ("rows", "columns")
     }
-    at = {axis: _first_of_least(misfits) for axis, misfits in errors.items()}
-    least = {axis: errors[axis][place] for axis, place in at.items()}
+    at: dict[ImageAxis, int] = {axis: _first_of_least(errors[axis]) for axis in errors}
+    least: dict[ImageAxis, float] = {axis: errors[axis][at[axis]] for axis in errors}
     other: ImageAxis = "columns" if usual == "rows" else "rows"
-    axis = other if least[other] < _CLEARLY * least[usual] else usual
+    axis: ImageAxis = other if least[other] < _CLEARLY * least[usual] else usual
     return AxisChoice(axis=axis, near_deg=turns_deg[at[axis]], misfits=(least["rows"], least["columns"]))
 
 
