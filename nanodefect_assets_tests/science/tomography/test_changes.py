@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.tomography.changes import compare_images, compare_repeats
@@ -74,6 +75,17 @@ def test_what_was_lost_or_displaced_is_seen(rng, change, later):
     assert found.residuals[found.worst] > 1.5
 
 
+@pytest.mark.parametrize("moved_px", [(3, 2), (-7, 5)])
+def test_a_sample_that_fills_the_frame_and_shades_off_is_matched_too(rng, moved_px):
+    film = 200 + 100 * gaussian_filter(rng.normal(size=(160, 160)), 2.0) + 2.0 * np.arange(160)
+    rows, cols = moved_px
+    first, second = (rng.poisson(film[16 - r : 144 - r, 16 - c : 144 - c]) for r, c in ((0, 0), (rows, cols)))
+    found = compare_images(first, second)
+
+    assert found.shift_px == pytest.approx(moved_px, abs=0.1)
+    assert not found.is_seen
+
+
 def test_what_is_reported_tells_a_lost_lattice_from_a_lost_cap(rng):
     before = counted(rng, ATOMS, 600.0)
     amorphous, capped, lost = (
@@ -114,11 +126,12 @@ def test_the_worst_of_several_repeats_counts_and_frames_without_image_do_not(rng
         (lambda image: np.where(image > 5, np.nan, image), "not_finite"),
         (lambda image: -image, "nothing_in_common"),
         (lambda image: np.roll(image, 45, axis=0), "shifted_far"),
+        (lambda image: image[:9, :9], "too_small"),
     ],
 )
 def test_images_that_cannot_be_compared_are_refused(rng, spoil, reason):
     image = counted(rng, ATOMS, 60.0).astype(float)
 
     with pytest.raises(Refusal) as refused:
-        compare_images(image, spoil(image))
+        compare_images(*((spoil(image),) * 2 if reason == "too_small" else (image, spoil(image))))
     assert refused.value.reason == reason
