@@ -133,6 +133,7 @@ def _write_hrtem(batch: _Batch, item: _Item) -> None:
     params = HrtemFieldParams(
         **_field_settings(batch, item, rng),
         defocus_nm=rng.uniform(*batch.params.defocus_nm),
+        carbon_thickness_nm=rng.uniform(*batch.params.carbon_thickness_nm),
         scattering=batch.params.scattering,
         mtf_at_nyquist=0.5,
     )

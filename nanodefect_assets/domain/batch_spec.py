@@ -16,7 +16,7 @@ from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.synthesis_conditions import ConditionsSpec, SpecPart
 from nanodefect_assets.domain.tile_map import GridSpec, StageSense
 
-IMAGE_MODALITIES: tuple[FileModality, ...] = ("hrtem", "hrstem", "sem", "tilt_series")
+IMAGE_MODALITIES: tuple[FileModality, ...] = ("hrtem", "hrstem", "sem", "tilt_series", "comparison")
 """Modalities whose files need a calibration."""
 
 _ONLY_FOR: dict[str, tuple[str, ...]] = {
@@ -104,7 +104,8 @@ class FileEntry(SpecPart):
         default=None, description="For a standard: two equal periods at 90 degrees (square) or at 120 (hexagonal)."
     )
     image_before: RelativePath | None = Field(
-        default=None, description="For a tilt series: an image of the sample before it, to be compared with the next."
+        default=None,
+        description="For a tilt series: an image (comparison) of the sample before it, to be compared with the next.",
     )
     image_after: RelativePath | None = Field(
         default=None, description="For a tilt series: an image of the sample after it, at the same tilt."

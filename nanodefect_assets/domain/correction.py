@@ -168,7 +168,7 @@ def check_applies(correction: Correction, manifest: Manifest, earlier: Iterable[
     fitting = list(correction.among(manifest.files))
     if correction.kind == "calibration":
         _check_has_pixels(correction, fitting)
-        fitting = [file for file in fitting if file.modality in (*MODALITIES, "tilt_series")]
+        fitting = [file for file in fitting if file.modality in (*MODALITIES, "tilt_series", "comparison")]
     if correction.kind == "mask":
         fitting = [file for file in fitting if file.modality in MODALITIES and _is_single_image(file)]
     if correction.kind == "alignment":

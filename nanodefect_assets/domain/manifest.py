@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nanodefect_assets.domain.keys import Place
 
-FileModality = Literal["hrtem", "hrstem", "sem", "tilt_series", "standard", "coordinates", "labels"]
+FileModality = Literal["hrtem", "hrstem", "sem", "tilt_series", "standard", "comparison", "coordinates", "labels"]
 """What a file of a batch holds."""
 
 Lattice = Literal["square", "hexagonal"]

@@ -27,6 +27,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "sem": ("image", "image_stack"),
     "tilt_series": ("tilt_series", "image_stack"),
     "standard": ("image",),
+    "comparison": ("image",),
     "coordinates": ("coordinates",),
     "labels": ("image", "particle_table"),
 }

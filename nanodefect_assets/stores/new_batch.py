@@ -47,8 +47,8 @@ batch: {batch}  # the name of the folder in landing
 #   - {{time: 8 h, conditions: {{temperature: 95 degC}}}}
 #   - {{time: 8 h, replicate: 2}}
 
-files:  # every file is named by one entry; an exact path goes before patterns; modality is one of
-  # hrtem, hrstem, sem, tilt_series, standard, coordinates, labels; without an aliquot it is the product at the end
+files:  # every file is named by one entry; an exact path goes before patterns; modality is one of hrtem, hrstem,
+  # sem, tilt_series, standard, comparison, coordinates, labels; without an aliquot it is the product at the end
 """
 
 

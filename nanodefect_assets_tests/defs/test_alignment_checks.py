@@ -6,6 +6,7 @@ import pytest
 
 from nanodefect_assets.defs.tomography.aligned import _axis_doubts
 from nanodefect_assets.defs.tomography.alignment_checks import alignment_checks
+from nanodefect_assets.defs.tomography.companions import Companions, sample_doubts
 from nanodefect_assets.science.tomography.tilt_axis import AxisChoice
 
 GOOD = {
@@ -15,8 +16,10 @@ GOOD = {
     "largest_factor_error": 0.2,
     "axis_doubts": [],
     "scan_half_correlation": 0.6,
-    "repeat_correlation": None,
-    "before_after_correlation": 0.95,
+    "sample_doubts": [],
+    "n_compared": 1,
+    "standard_spread": 1.2,
+    "is_unsteady": False,
 }
 
 
@@ -37,9 +40,8 @@ def test_a_good_series_passes_every_check():
         ({"axis_doubts": ["why"]}, "axis_is_sure"),
         ({"largest_factor_error": 0.26}, "factors_near_one"),
         ({"scan_half_correlation": 0.4}, "scans_agree"),
-        ({"repeat_correlation": 0.8}, "sample_unchanged"),
-        ({"before_after_correlation": 0.8}, "sample_unchanged"),
-        ({"before_after_correlation": 0.8, "repeat_correlation": 0.95}, "sample_unchanged"),
+        ({"sample_doubts": ["why"]}, "sample_unchanged"),
+        ({"standard_spread": 40.0, "is_unsteady": True}, "standard_is_steady"),
     ],
 )
 def test_each_fault_fails_its_own_check(changes, check):
@@ -48,11 +50,21 @@ def test_each_fault_fails_its_own_check(changes, check):
 
 def test_images_left_out_are_named_and_what_is_not_known_is_not_tested():
     checks = {check.check_name: check for check in alignment_checks([GOOD], {"b/end/a.mrc": {3: "dead"}})}
-    unknown = alignment_checks([GOOD | {"before_after_correlation": None, "is_converged": None}], {})
+    unknown = alignment_checks([GOOD | {"scan_half_correlation": None, "is_converged": None}], {})
 
     assert not checks["tilts_used"].passed
     assert checks["tilts_used"].metadata["failed"].data == {"b/end/a.mrc": {"3": "dead"}}
     assert all(check.passed for check in unknown)
+
+
+def test_a_change_and_images_that_cannot_be_compared_are_named():
+    changed = SimpleNamespace(is_seen=True, in_words=lambda: "differ")
+    same = SimpleNamespace(is_seen=False)
+    unusable = "first.tif and last.tif cannot be compared: why"
+
+    assert sample_doubts(same, [], Companions(change=same)) == []
+    assert sample_doubts(None, ["two"], Companions(change=changed)) == ["images before and after differ", "two"]
+    assert sample_doubts(changed, [], Companions(not_compared=unusable)) == ["images of one tilt differ", unusable]
 
 
 def found(axis, **rest):

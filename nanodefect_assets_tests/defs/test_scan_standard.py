@@ -8,7 +8,7 @@ from nanodefect_assets.defs.instance import open_instance
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.tilt_geometry import TiltGeometry
-from nanodefect_assets.stores.alignments import read_aligned_series
+from nanodefect_assets.stores.alignments import ALIGNED, ALIGNED_DENOISED
 from nanodefect_assets.stores.generations import require_generation
 from nanodefect_assets.stores.simulated import write_tilt_series
 
@@ -22,10 +22,10 @@ simulated: true
 files:
   - {{path: a.mrc, modality: tilt_series, {named}}}
   - {{path: gold.tif, modality: standard, lattice: square}}
-  - {{path: "*fore.tif", modality: hrstem, pixel_size_nm: 0.2}}
-  - {{path: after.tif, modality: hrstem, pixel_size_nm: 0.2}}
+  - {{path: "*fore.tif", modality: comparison, pixel_size_nm: 0.2}}
+  - {{path: after.tif, modality: comparison, pixel_size_nm: 0.2}}
 """
-ASSETS = [["samples", noun] for noun in ("manifest", "tilt_series")] + [
+ASSETS = [["samples", noun] for noun in ("manifest", "micrographs", "tilt_series")] + [
     ["tomography", noun] for noun in ("denoised", "aligned")
 ]
 
@@ -62,7 +62,7 @@ def folder(home, rng):
     return folder
 
 
-def made(home, folder, named):
+def made(home, folder, named, fewest_to_denoise=20):
     """Take the batch in as far as the aligned series; return its generation and what its checks say."""
     import dagster as dg
 
@@ -73,6 +73,7 @@ def made(home, folder, named):
     place = Place(batch="bent-1", aliquot="end")
     config = {"ops": {"samples__intake": {"config": {"source": str(folder)}}}}
     quick = {"ops": {"tomography__aligned": {"config": {"n_rounds": 3, "tilt_axis": "rows", "max_axis_deg": 0.0}}}}
+    quick["ops"]["tomography__denoised"] = {"config": {"fewest_tilts": fewest_to_denoise, "denoiser": "nl_means"}}
     with open_instance(home) as instance:
         register_places(instance, (place,))
         accepted = defs.resolve_job_def("accept_batch")
@@ -84,33 +85,42 @@ def made(home, folder, named):
             run_config=quick,
         )
     checks = {check.check_name: check for check in done.get_asset_check_evaluations()}
-    return require_generation(home, AssetName(group="tomography", noun="aligned"), place), checks
+    return generation(home, "tomography", "aligned"), checks
 
 
-def misfit(found):
+def generation(home, group, noun):
+    return require_generation(home, AssetName(group=group, noun=noun), Place(batch="bent-1", aliquot="end"))
+
+
+def misfit(found, kind=ALIGNED):
     """Return how far images lie from what true coils show, as root mean square relative to their contrast."""
-    (stored,) = read_aligned_series(found)
-    images, true = stored.detected_series().images, views(np.eye(2)) - 3
+    images, true = found.arrays(kind).read("bent-1/end/a.mrc"), views(np.eye(2)) - 3
     inside = np.s_[:, 8:-8, 8:-8]
     factor = (images[inside] * true[inside]).sum() / (true[inside] ** 2).sum()
     return float(np.sqrt(np.mean((images / factor - true)[inside] ** 2)) / true[inside].std())
 
 
 def test_a_bent_series_is_straightened_by_its_standard(home, folder):
-    from nanodefect_assets.domain.schemas import ALIGNED_SERIES, SCAN_DISTORTIONS
+    from nanodefect_assets.domain.schemas import ALIGNED_SERIES, MICROGRAPHS, SCAN_DISTORTIONS
 
     plain, _ = made(home, folder, "aligned: false")
-    mended, checks = made(home, folder, "standard: gold.tif, image_before: before.tif, image_after: after.tif")
+    mended, checks = made(
+        home, folder, "standard: gold.tif, image_before: before.tif, image_after: after.tif", fewest_to_denoise=3
+    )
     (row,) = mended.rows(SCAN_DISTORTIONS).to_dict("records")
     (series,) = mended.rows(ALIGNED_SERIES).to_dict("records")
 
+    shown = generation(home, "samples", "micrographs")
+    assert (len(shown.rows(MICROGRAPHS)), shown.record.n_refused) == (0, 0), "no particle is counted before and after"
     assert len(plain.rows(SCAN_DISTORTIONS)) == 0
     assert row["stretch"] == pytest.approx(STRETCH, abs=5 * row["stretch_sigma"])
     assert row["shear_deg"] == pytest.approx(SHEAR_DEG, abs=5 * row["shear_sigma_deg"])
     assert row["standard_file_id"] == "bent-1/end/gold.tif"
     assert row["is_mended"]
     assert misfit(mended) < 0.4 * misfit(plain)
-    assert series["before_after_correlation"] < 0.9
+    assert misfit(mended, ALIGNED_DENOISED) < 0.4 * misfit(plain), "denoised images are straightened too"
+    assert series["before_after_excess"] > 1
+    assert series["before_after_residual"] > 1.5
     assert not checks["sample_unchanged"].passed, "the image after is of another tilt"
     assert "a.mrc" in str(checks["sample_unchanged"].metadata["failed"])
 

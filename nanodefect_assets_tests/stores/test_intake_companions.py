@@ -12,7 +12,7 @@ from nanodefect_assets.stores.simulated import write_tilt_series
 
 SERIES = "path: a.mrc, modality: tilt_series"
 GOLD = "path: gold.tif, modality: standard, lattice: square"
-BEFORE, AFTER = (f"path: {name}.tif, modality: hrstem, pixel_size_nm: 0.2" for name in ("before", "after"))
+BEFORE, AFTER = (f"path: {name}.tif, modality: comparison, pixel_size_nm: 0.2" for name in ("before", "after"))
 
 
 def spec_of(*entries):
@@ -57,10 +57,14 @@ def test_a_series_and_its_images_are_accepted_together(folder):
     ("entries", "got"),
     [
         ([f"{SERIES}, standard: silver.tif", GOLD], "none"),
-        ([f"{SERIES}, standard: before.tif", BEFORE], "modality hrstem, image"),
+        ([f"{SERIES}, standard: before.tif", BEFORE], "modality comparison, image"),
         ([f"{SERIES}, standard: gold.tif", f"{GOLD}, aliquot: 2 h"], "modality standard, image"),
         ([f"{SERIES}, image_before: before.tif, image_after: nowhere.tif", BEFORE], "none"),
         ([f"{SERIES}, image_before: before.tif, image_after: gold.tif", BEFORE, GOLD], "modality standard, image"),
+        (
+            [f"{SERIES}, image_before: before.tif, image_after: after.tif", BEFORE, AFTER.replace("comparison", "sem")],
+            "modality sem, image",
+        ),
     ],
 )
 def test_a_series_whose_image_is_not_there_is_refused_and_the_others_are_not(folder, entries, got):
@@ -78,6 +82,23 @@ def test_images_before_and_after_of_two_shapes_are_refused(folder, rng):
     planned = plan(folder, f"{SERIES}, image_before: before.tif, image_after: after.tif", BEFORE, AFTER)
 
     assert refused(planned)["a.mrc"][0] == "shapes_differ"
+
+
+@pytest.mark.parametrize(
+    ("size", "got"), [("pixel_size_nm: 0.21", "0.21 nm/px"), ("uncalibrated: true", "uncalibrated"), (None, None)]
+)
+def test_images_before_and_after_of_two_pixel_sizes_are_refused(folder, size, got):
+    after = AFTER if size is None else AFTER.replace("pixel_size_nm: 0.2", size)
+    planned = plan(folder, f"{SERIES}, image_before: before.tif, image_after: after.tif", BEFORE, after)
+    why = ("pixel_sizes_differ", "image_after of the pixel size of image_before, 0.2 nm/px", got)
+
+    assert refused(planned).get("a.mrc") == (None if got is None else why)
+
+
+def test_a_comparison_must_be_calibrated_as_every_image(folder):
+    planned = plan(folder, "path: before.tif, modality: comparison")
+
+    assert refused(planned)["before.tif"][0] == "uncalibrated"
 
 
 @pytest.mark.parametrize(

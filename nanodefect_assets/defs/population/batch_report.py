@@ -42,6 +42,7 @@ _MADE_OF_IMAGES = ("micrographs", "segmentation", "particles")
 _MADE_OF: dict[str, tuple[str, ...]] = {
     "tilt_series": ("tilt_series",),
     "standard": (),
+    "comparison": (),
     "coordinates": ("grains",),
     "labels": ("mask_scores",),
 }

@@ -12,7 +12,13 @@ from nanodefect_assets.defs.partitions import sample
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.tomography.alignment_checks import alignment_checks
-from nanodefect_assets.defs.tomography.companions import Companions, distortion_row, read_companions
+from nanodefect_assets.defs.tomography.companions import (
+    Companions,
+    change_columns,
+    distortion_row,
+    read_companions,
+    sample_doubts,
+)
 from nanodefect_assets.defs.tomography.series import RawSeries, checkpoint_of, raw_series, require_memory_of
 from nanodefect_assets.science.tomography.alignment_params import AlignmentParams
 
@@ -23,6 +29,7 @@ if TYPE_CHECKING:
 
     from nanodefect_assets.domain.progress import OnStep
     from nanodefect_assets.domain.tilt_series import TiltSeries
+    from nanodefect_assets.science.tomography.changes import Change
     from nanodefect_assets.science.tomography.choice import Comparison
     from nanodefect_assets.science.tomography.prepare import FoundAlignment
     from nanodefect_assets.science.tomography.scan_pairs import MendedSeries
@@ -50,7 +57,8 @@ class _Aligned:
     mended: "MendedSeries | None"
     companions: Companions
     scan_half_correlation: float | None
-    repeat_correlation: float | None
+    repeat_change: "Change | None"
+    repeats_not_compared: list[str]
 
 
 @dg.asset(
@@ -58,7 +66,7 @@ class _Aligned:
     deps=[["samples", "manifest"], ["samples", "tilt_series"], ["tomography", "denoised"]],
     partitions_def=sample,
     group_name="tomography",
-    code_version="3",
+    code_version="4",
     kinds={"numba", "zarr", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -77,8 +85,13 @@ class _Aligned:
         ),
         declare_check(
             _NAME,
+            "standard_is_steady",
+            "Quarters of the image of a standard disagree by no more than three times what noise makes.",
+        ),
+        declare_check(
+            _NAME,
             "sample_unchanged",
-            "Images of one tilt, earlier and later, correlate by 0.9 or more: no beam damage.",
+            "Images of one tilt, earlier and later, differ by no more than their noise and drift explain.",
         ),
     ],
 )
@@ -150,10 +163,10 @@ def _align(
     on_step: "OnStep",
 ) -> _Aligned:
     from nanodefect_assets.science.tomography.align import apply_alignment
+    from nanodefect_assets.science.tomography.changes import compare_repeats
     from nanodefect_assets.science.tomography.choice import choose_images
-    from nanodefect_assets.science.tomography.prepare import repeat_correlation
     from nanodefect_assets.science.tomography.scan_pairs import mend_scans, straighten_series, upright
-    from nanodefect_assets.science.tomography.screen import screen_tilts
+    from nanodefect_assets.science.tomography.screen import bad_frames, screen_tilts
 
     first, tilts_deg, matrix = raw.first.images(), raw.first.tilts_deg, companions.scan_matrix
     mended, second = None, None
@@ -169,6 +182,8 @@ def _align(
     smooth = _denoised_images(raw, denoised, mended)
     if smooth is not None and mended is None:
         smooth = straighten_series(smooth, matrix, why)
+    # Images as they came: those that were resampled have less noise where it is measured.
+    repeat_change, not_compared = compare_repeats(first, tilts_deg, bad_frames(first), raw.first.pixel_size_nm)
     clean = None if smooth is None else apply_alignment(smooth, found.alignment, raw.first.pixel_size_nm)
     return _Aligned(
         images=images,
@@ -179,7 +194,8 @@ def _align(
         mended=mended,
         companions=companions,
         scan_half_correlation=None if mended is None or second is None else _scan_halves(first, second, mended, found),
-        repeat_correlation=repeat_correlation(images, tilts_deg),
+        repeat_change=repeat_change,
+        repeats_not_compared=not_compared,
     )
 
 
@@ -255,6 +271,7 @@ def _row(raw: RawSeries, one: _Aligned) -> dict[str, Any]:
     import numpy as np
 
     found, mended, choice = one.found, one.mended, one.choice
+    distortion = one.companions.distortion
     has_pairs = mended is not None and any(path is not None for path in mended.paths)
     return {
         "tilt_series_id": raw.first.tilt_series_id,
@@ -274,11 +291,17 @@ def _row(raw: RawSeries, one: _Aligned) -> dict[str, Any]:
         "scan_correlation_before": float(np.nanmean(mended.correlation_before)) if mended and has_pairs else None,
         "scan_correlation_after": float(np.nanmean(mended.correlation_after)) if mended and has_pairs else None,
         "scan_half_correlation": one.scan_half_correlation,
-        "repeat_correlation": one.repeat_correlation,
-        "before_after_correlation": one.companions.before_after_correlation,
+        **change_columns(one.repeat_change, one.companions.change),
         "is_denoised": choice is not None and choice.is_better,
         "raw_error": None if choice is None else float(choice.before.mean()),
         "denoised_error": None if choice is None else float(choice.after.mean()),
+        "sample_doubts": sample_doubts(one.repeat_change, one.repeats_not_compared, one.companions),
+        "n_compared": sum(
+            said is not None for said in (one.repeat_change, one.companions.change, one.companions.not_compared)
+        )
+        + len(one.repeats_not_compared),
+        "standard_spread": None if distortion is None else distortion.spread_ratio,
+        "is_unsteady": distortion is not None and distortion.is_unsteady,
         "axis_doubts": [] if found.source == "given" else _axis_doubts(raw, found),
         "largest_shift_share": found.largest_shift_px / min(one.images.shape[1:]),
         "largest_factor_error": float(np.abs(found.alignment.factors[found.alignment.is_used] - 1).max()),

@@ -9,7 +9,6 @@ from nanodefect_assets.defs.check_results import tested
 _LARGEST_SHARE = 0.125
 _LARGEST_FACTOR_SPREAD = 0.25
 _LEAST_SCAN_CORRELATION = 0.5
-_LEAST_REPEAT_CORRELATION = 0.9
 
 
 def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]]) -> list[dg.AssetCheckResult]:
@@ -18,8 +17,8 @@ def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]])
     Parameters
     ----------
     rows : list of dict
-        Rows of `ALIGNED_SERIES`, with `largest_shift_share`, `largest_factor_error` and `axis_doubts` beside their
-        columns.
+        Rows of `ALIGNED_SERIES`, with `largest_shift_share`, `largest_factor_error`, `axis_doubts`, `sample_doubts`,
+        `n_compared`, `standard_spread` and `is_unsteady` beside their columns.
     why : dict
         By series, the images that are left out, and why.
     """
@@ -35,6 +34,8 @@ def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]])
         if row["largest_factor_error"] > _LARGEST_FACTOR_SPREAD
     }
     doubtful = {name: row["axis_doubts"] for name, row in moved.items() if row["axis_doubts"]}
+    changed = {name: row["sample_doubts"] for name, row in moved.items() if row["sample_doubts"]}
+    unsteady = {name: row["standard_spread"] for name, row in moved.items() if row["is_unsteady"]}
     left_out = {name: {str(n): reason for n, reason in found.items()} for name, found in why.items() if found}
     return [
         _warning("tilts_used", left_out, len(rows)),
@@ -42,14 +43,9 @@ def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]])
         _warning("axis_is_sure", doubtful, len(rows)),
         _warning("factors_near_one", far, len(rows)),
         _at_least("scans_agree", rows, "scan_half_correlation", _LEAST_SCAN_CORRELATION),
-        _at_least("sample_unchanged", [_least_likeness(row) for row in rows], "likeness", _LEAST_REPEAT_CORRELATION),
+        _warning("standard_is_steady", unsteady, sum(row["standard_spread"] is not None for row in rows)),
+        _warning("sample_unchanged", changed, sum(row["n_compared"] > 0 for row in rows)),
     ]
-
-
-def _least_likeness(row: dict[str, Any]) -> dict[str, Any]:
-    """Return how alike the sample is earlier and later, in repeated tilts and in images before and after."""
-    found = [row[name] for name in ("repeat_correlation", "before_after_correlation") if row[name] is not None]
-    return {"tilt_series_id": row["tilt_series_id"], "likeness": min(found, default=None)}
 
 
 def _at_least(check: str, rows: list[dict[str, Any]], name: str, least: float) -> dg.AssetCheckResult:

@@ -60,7 +60,7 @@ FILES = Table(
         text("path", "Path below the batch's folder."),
         text("sha256", "SHA-256 of the file's bytes."),
         integer("size_bytes", "Size.", "B"),
-        text("modality", "hrtem, hrstem, sem, tilt_series, standard, coordinates or labels."),
+        text("modality", "hrtem, hrstem, sem, tilt_series, standard, comparison, coordinates or labels."),
         text("label_of", "For labels: path of the micrograph that they label.", null=True),
         text("revision", "Revision of the batch in which the file arrived in these bytes."),
         flag("is_simulated", "Whether a computer made the file."),

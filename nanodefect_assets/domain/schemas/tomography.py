@@ -95,13 +95,21 @@ ALIGNED_SERIES = Table(
             null=True,
         ),
         number(
-            "repeat_correlation",
-            "Smallest correlation of two images of one tilt, the second taken later: what the beam left unchanged.",
+            "repeat_excess",
+            "By how much two images of one tilt, the second taken later, differ, over what noise, a hundredth of the "
+            "power and 0.1 px of drift may make; of the band of frequencies and the pair that changed most. Above 1, "
+            "the sample changed.",
             null=True,
         ),
+        number("before_after_excess", "The same of the images that batch.yaml names as before and after.", null=True),
         number(
-            "before_after_correlation",
-            "Correlation of the images that batch.yaml names as before and after the series.",
+            "before_after_residual", "Power of what differs there over that of the noise; 1 if unchanged.", null=True
+        ),
+        number("before_after_factor", "Contrast after over before: doses, and what was lost alike.", null=True),
+        number("before_after_area_ratio", "Bright area after over before.", null=True),
+        number(
+            "before_after_lattice_ratio",
+            "Power of periods of 0.1 to 0.4 nm over that of the outline, after over before, without noise.",
             null=True,
         ),
         flag("is_denoised", "Whether reconstructions take the denoised images."),
@@ -120,12 +128,18 @@ SCAN_DISTORTIONS = Table(
         text("lattice", "square or hexagonal."),
         number("period_px", "Mean period of the lattice whose spots were measured.", "px"),
         number("stretch", "By how much a pixel along columns is longer than one along rows."),
-        number("stretch_sigma", "Its standard error, from the noise of the image."),
+        number("stretch_sigma", "Its standard error, from the image's noise and the spread over its quarters."),
         number("shear_deg", "By how much their angle misses 90 degrees.", "deg"),
         number("shear_sigma_deg", "Its standard error.", "deg"),
         number("edge_px", "How far this moves the left and right edges of the series' images.", "px"),
         number("edge_sigma_px", "Its standard error.", "px"),
-        flag("is_mended", "Whether it was mended: if it moves the edges by more than twice the standard error."),
+        number(
+            "spread_ratio",
+            "Spread of stretch or shear over the quarters of the image, over what noise makes; above 3 the sample "
+            "drifted. Missing for too few periods.",
+            null=True,
+        ),
+        flag("is_mended", "Whether it was mended: if it moves the edges by 0.1 px and twice the standard error."),
     ),
     key=("tilt_series_id",),
 )

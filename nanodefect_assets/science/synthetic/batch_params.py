@@ -54,6 +54,7 @@ class SimulateParams(BaseModel):
     pixel_size_nm: Range = Field(default=(0.03, 0.06), description="Edges of pixels, of micrographs.")
     dose_e_per_nm2: Range = Field(default=(2e4, 1e5), description="Doses of micrographs; a tilt has the published one.")
     defocus_nm: Range = Field(default=(4.0, 12.0), description="Defoci of HRTEM micrographs, under focus.")
+    carbon_thickness_nm: Range = Field(default=(3.0, 3.0), description="Carbon films of HRTEM micrographs.")
     diameter_nm: Range = Field(
         default=(3.5, 4.5), description="Median sizes; they grow from the lower to the upper over the aliquots."
     )

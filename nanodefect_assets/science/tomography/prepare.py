@@ -20,15 +20,12 @@ from nanodefect_assets.science.tomography.params import ReconstructionParams
 from nanodefect_assets.science.tomography.quality import ShellCorrelation, shell_correlation
 from nanodefect_assets.science.tomography.reconstruct import reconstruct
 from nanodefect_assets.science.tomography.screen import leaving_tilts
-from nanodefect_assets.science.tomography.shifting import centred, coarse_shifts, common_shift, shifts_of_move
+from nanodefect_assets.science.tomography.shifting import common_shift, shifts_of_move
 from nanodefect_assets.science.tomography.tilt_axis import AxisChoice, ImageAxis, choose_axis
 
 Views = Float[np.ndarray, "tilt row col"]
 Source = Literal["computed", "given", "stated", "found"]
 _FEWEST_TILTS = 3
-_SAME_ANGLE_DEG = 1e-3
-_SMOOTHING_PX = 2.0
-"""Of images that are compared for what the beam changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,7 +171,7 @@ def find_alignment(
     return FoundAlignment(
         alignment=TiltAlignment.as_it_came(nominal, aligned.reasons) if came else aligned,
         source="found" if came else "computed",
-        axis=axis,
+        axis=axis.settled(0.0 if came else found.axis_deg),
         axis_deg=0.0 if came else found.axis_deg,
         moves_px=found.moves_px,
         is_converged=found.is_converged if len(found.moves_px) else None,
@@ -234,30 +231,3 @@ def compare_scan_halves(first: TiltSeries, second: TiltSeries, max_edge_px: int)
     small = [coarser_series(series, max_edge_px)[0] for series in (first, second)]
     volumes = [reconstruct(series, params).volume.values for series in small]
     return shell_correlation(volumes[0], volumes[1], first.geometry)
-
-
-def repeat_correlation(images: Views, tilts_deg: Float[np.ndarray, " tilt"]) -> float | None:
-    """Return the smallest correlation of two images of one tilt, smoothed and matched; None if no tilt occurs twice.
-
-    Notes
-    -----
-    What the beam did to the sample between the two shows here: images before and after a series should be one.
-    """
-    found = []
-    for n, tilt in enumerate(tilts_deg):
-        later = [k for k in range(n + 1, len(images)) if abs(tilts_deg[k] - tilt) < _SAME_ANGLE_DEG]
-        for k in later:
-            found.append(likeness(images[n], images[k]))
-    return min((value for value in found if value is not None), default=None)
-
-
-def likeness(first: Float[np.ndarray, "row col"], second: Float[np.ndarray, "row col"]) -> float | None:
-    """Return the correlation of two images, smoothed and matched; None if one of them shows nothing."""
-    from scipy.ndimage import gaussian_filter
-
-    pair = np.array([gaussian_filter(np.asarray(image, float), _SMOOTHING_PX) for image in (first, second)])
-    if not (np.isfinite(pair).all() and np.ptp(pair, axis=(1, 2)).all()):
-        return None
-    moved = centred(pair[1:], coarse_shifts(pair[1:], pair[:1]))[0]
-    seen = moved != 0
-    return float(np.corrcoef(pair[0][seen], moved[seen])[0, 1])

@@ -40,7 +40,7 @@ def screen_tilts(
     if len(images) != len(tilts):
         raise ValueError(f"Expected as many tilts as images. Got {len(tilts)} and {len(images)}.")
     found = {n: "tilt is not a number" for n in range(len(tilts)) if not np.isfinite(tilts[n])}
-    found |= _bad_frames(images)
+    found |= bad_frames(images)
     flipped = _flipped(tilts)
     if flipped is not None:
         found.setdefault(flipped, f"tilt {tilts[flipped]:g} degrees seems to have the wrong sign")
@@ -56,7 +56,8 @@ def screen_tilts(
     return dict(sorted(found.items()))
 
 
-def _bad_frames(images: Float[np.ndarray, "tilt row col"]) -> dict[int, str]:
+def bad_frames(images: Float[np.ndarray, "tilt row col"]) -> dict[int, str]:
+    """Return which images show nothing that can be used, and why."""
     found, spreads = {}, np.zeros(len(images))
     for n, image in enumerate(images):
         n_odd = int((~np.isfinite(image)).sum())

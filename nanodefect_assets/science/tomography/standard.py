@@ -1,9 +1,11 @@
 """Scan coils from a standard sample: by how much their steps differ, and miss a right angle.
 
-The image of the standard is one scan: what drifted while it was taken counts as distortion, so let it settle first.
+The image of the standard is one scan: what drifted while it was taken counts as distortion, so let it settle first. By
+how much its quarters disagree tells of drift, jitter and a field that is not even; noise alone makes smaller errors.
 """
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -28,7 +30,16 @@ _RING_CYCLES = (6.0, 12.0)
 """Round a spot, where its power is that of noise: further than the window spreads it."""
 _DIFFERENCE_SIGMAS = 0.1
 _SIGMAS = 2.0
-"""Of its uncertainty, by which a distortion must move the corners of an image to be mended."""
+"""Of its uncertainty, by which a distortion must move the edges of an image to be mended."""
+_LEAST_MOVE_PX = 0.1
+"""Below which mending does less good than resampling does harm, however surely a distortion is seen."""
+_QUARTER_SIGMAS = 4.0 * np.sqrt(1.5)
+"""Spread over quarters that noise makes, over the standard error of the whole: a quarter of the electrons, half the
+length, and three of four degrees of freedom counted as one of two."""
+_LEAST_SPREAD = 1.61
+"""Of four quarters over their noise, to be more than noise: chi-squared of three at 5 %."""
+_UNSTEADY = 3.0
+_LEAST_CYCLES_OF_QUARTERS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +51,13 @@ class ScanDistortion:
     stretch, shear_deg : float
         By how much longer, and by how much their angle misses 90 degrees.
     stretch_sigma, shear_sigma_deg : float
-        Standard errors, from the noise round the spots of the lattice.
+        Standard errors, from the noise round the spots of the lattice and, where that is larger than noise, the spread
+        over the quarters of the image: what wanders within one scan does so from scan to scan.
     period_px : float
         Mean period of the lattice whose spots were measured, in pixels.
+    spread_ratio : float or None
+        Spread of stretch or shear over the quarters, over that of their noise, about 1 for a steady scan; None for an
+        image of too few periods.
     """
 
     stretch: float
@@ -50,6 +65,12 @@ class ScanDistortion:
     stretch_sigma: float
     shear_sigma_deg: float
     period_px: float
+    spread_ratio: float | None = None
+
+    @property
+    def is_unsteady(self) -> bool:
+        """Whether the quarters disagree by far more than noise makes."""
+        return self.spread_ratio is not None and self.spread_ratio > _UNSTEADY
 
     @property
     def matrix(self) -> Float[np.ndarray, "2 2"]:
@@ -64,9 +85,9 @@ class ScanDistortion:
         return float(n_cols / 2 * moved), float(n_cols / 2 * unsure)
 
     def is_seen_in(self, n_cols: int) -> bool:
-        """Whether it moves the edges of an image by more than twice the standard error: else mending adds noise."""
+        """Whether it moves the edges of an image by a tenth of a pixel and twice the standard error, or more."""
         moved_px, unsure_px = self.edge_px(n_cols)
-        return moved_px > _SIGMAS * unsure_px
+        return moved_px > max(_SIGMAS * unsure_px, _LEAST_MOVE_PX)
 
 
 def measure_standard(image: _Image, lattice: Lattice) -> ScanDistortion:
@@ -104,13 +125,40 @@ def measure_standard(image: _Image, lattice: Lattice) -> ScanDistortion:
         moved = spots.copy()
         moved[place] += _DIFFERENCE_SIGMAS * sigmas[place]
         variance += ((np.array(_shape_of(moved, lattice)) - (stretch, shear_deg)) / _DIFFERENCE_SIGMAS) ** 2
+    spread = _spread_of_quarters(counts, spots, lattice)
+    ratio = None
+    if spread is not None:
+        of_noise = _QUARTER_SIGMAS * np.sqrt(variance)
+        ratios = spread / np.maximum(of_noise, 1e-30)
+        ratio = float(ratios.max())
+        variance += np.where(ratios > _LEAST_SPREAD, spread**2 - of_noise**2, 0)
     return ScanDistortion(
         stretch=stretch,
         shear_deg=shear_deg,
         stretch_sigma=float(np.sqrt(variance[0])),
         shear_sigma_deg=float(np.sqrt(variance[1])),
+        spread_ratio=ratio,
         period_px=float(np.linalg.norm(np.linalg.inv(spots), axis=0).mean()),
     )
+
+
+def _spread_of_quarters(
+    counts: _Image, spots: Float[np.ndarray, "2 2"], lattice: Lattice
+) -> Float[np.ndarray, " 2"] | None:
+    """Return the spread of stretch and shear over the quarters; None if too few periods lie in them.
+
+    Quarters scanned side by side share their drift: for their mean, four count as two.
+    """
+    if (np.hypot(*spots.T) * min(counts.shape)).min() < _LEAST_CYCLES_OF_QUARTERS:
+        return None
+    n_rows, n_cols = (n // 2 for n in counts.shape)
+    window = hann(n_rows)[:, None] * hann(n_cols)
+    shapes = []
+    for rows, cols in product((np.s_[:n_rows], np.s_[-n_rows:]), (np.s_[:n_cols], np.s_[-n_cols:])):
+        part = counts[rows, cols]
+        windowed = (part - part.mean()) * window
+        shapes.append(_shape_of(np.array([_peak(windowed, spot) for spot in spots]), lattice))
+    return np.sqrt(2) * np.std(shapes, axis=0)
 
 
 def _shape_of(spots: Float[np.ndarray, "2 2"], lattice: Lattice) -> tuple[float, float]:

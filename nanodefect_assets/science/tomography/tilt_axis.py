@@ -26,6 +26,8 @@ _FAR_DEG, _LEAST_LEAD = 20.0, 0.02
 """How far from the best line others are compared with it, and by how much it must be better: a ball has any line."""
 _CLEARLY, _SURELY = 0.9, 0.8
 """Of two misfits, below which the smaller is not so by chance, and below which nobody needs to look."""
+_BETTER_TURN = 0.98
+"""Of the misfit at the stated turn, below which another is taken: a ball fits alike at any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,8 @@ class AxisChoice:
         Near which turn alignment is to look for it.
     is_against_file : bool
         Whether the file states another axis.
+    stated_line_deg : float or None
+        Axis that the file states, from columns towards rows, -90 to 90.
     """
 
     axis: ImageAxis
@@ -52,6 +56,13 @@ class AxisChoice:
     axis_deg: float | None = None
     near_deg: float = 0.0
     is_against_file: bool = False
+    stated_line_deg: float | None = None
+
+    def settled(self, axis_deg: float) -> "AxisChoice":
+        """Return the choice now that the turn of the axis is found: it, not where it was looked for, is the file's."""
+        if self.stated_line_deg is None:
+            return self
+        return replace(self, is_against_file=_differs(self.axis, axis_deg, self.stated_line_deg))
 
     @property
     def is_doubtful(self) -> bool:
@@ -79,11 +90,12 @@ def choose_axis(
     Notes
     -----
     After a person's word comes what views half a turn apart show; else the axis that the file states, or the vertical
-    one, unless images fit clearly better about the line at right angles to it.
+    one, unless images fit clearly better about the line at right angles to it. A stated turn is looked for near 0 too:
+    files state angles of other magnifications, cameras and signs.
     """
     line_deg = None if stated_deg is None else _folded(90 - stated_deg)
-    choice = _chosen(images, tilts_deg, params, line_deg)
-    return choice if line_deg is None else replace(choice, is_against_file=_differs(choice, line_deg))
+    choice = replace(_chosen(images, tilts_deg, params, line_deg), stated_line_deg=line_deg)
+    return choice.settled(choice.near_deg if choice.axis_deg is None else choice.axis_deg)
 
 
 def _chosen(
@@ -104,8 +116,9 @@ def _chosen(
     near_deg = near_deg if params.axis_deg is None else params.axis_deg
     if len(images) < _FEWEST_TILTS:
         return AxisChoice(axis=usual, axis_deg=params.axis_deg, near_deg=near_deg)
-    found = likelier_axis(images, tilts_deg, params.model_copy(update={"axis_deg": near_deg}), usual)
-    return replace(found, axis_deg=params.axis_deg, near_deg=near_deg)
+    turns_deg = (near_deg,) if near_deg == 0 or params.axis_deg is not None else (near_deg, 0.0)
+    found = likelier_axis(images, tilts_deg, params, usual, turns_deg)
+    return replace(found, axis_deg=params.axis_deg)
 
 
 def _folded(line_deg: float) -> float:
@@ -120,9 +133,8 @@ def _turn_of(line_deg: float) -> tuple[ImageAxis, float]:
     return "rows", float(line_deg - np.copysign(90, line_deg))
 
 
-def _differs(choice: AxisChoice, line_deg: float) -> bool:
-    turn_deg = choice.near_deg if choice.axis_deg is None else choice.axis_deg
-    taken_deg = turn_deg if choice.axis == "columns" else turn_deg + 90
+def _differs(axis: ImageAxis, turn_deg: float, line_deg: float) -> bool:
+    taken_deg = turn_deg if axis == "columns" else turn_deg + 90
     return abs(_folded(taken_deg - line_deg)) > _SAME_LINE_DEG
 
 
@@ -188,24 +200,52 @@ def likelier_axis(
     tilts_deg: Float[np.ndarray, " tilt"],
     params: AlignmentParams,
     usual: ImageAxis = "rows",
+    turns_deg: tuple[float, ...] = (0.0,),
 ) -> AxisChoice:
     """Return the axis of the images about which their reprojections fit them better, after two rounds on a coarse grid.
 
+    Parameters
+    ----------
+    images, tilts_deg, params : ndarray, ndarray, AlignmentParams
+        As in `choose_axis`.
+    usual : str
+        Axis that is taken unless the other fits better by a tenth.
+    turns_deg : tuple of float
+        By how much either may be turned. The first is taken unless another fits better by more than a fiftieth.
+
     Notes
     -----
-    It is the usual one unless the other fits better by a tenth; both turned by `params.axis_deg`, if given. Profiles
-    along the axis do not tell: of a rod they are alike in both directions. A rod turned about its own length does not
-    tell at all: see `AxisChoice.is_doubtful`.
+    Profiles along the axis do not tell: of a rod they are alike in both directions. A rod turned about its own length
+    does not tell at all: see `AxisChoice.is_doubtful`.
     """
+    errors: dict[ImageAxis, list[float]] = {
+        axis: [_misfit_about(images, tilts_deg, params, axis, turn_deg) for turn_deg in turns_deg]
+        for axis in ("rows", "columns")
+    }
+    at: dict[ImageAxis, int] = {axis: _first_of_least(errors[axis]) for axis in errors}
+    least: dict[ImageAxis, float] = {axis: errors[axis][at[axis]] for axis in errors}
+    other: ImageAxis = "columns" if usual == "rows" else "rows"
+    axis: ImageAxis = other if least[other] < _CLEARLY * least[usual] else usual
+    return AxisChoice(axis=axis, near_deg=turns_deg[at[axis]], misfits=(least["rows"], least["columns"]))
+
+
+def _first_of_least(misfits: list[float]) -> int:
+    best = int(np.argmin(misfits))
+    return best if misfits[best] < _BETTER_TURN * misfits[0] else 0
+
+
+def _misfit_about(
+    images: Float[np.ndarray, "tilt row col"],
+    tilts_deg: Float[np.ndarray, " tilt"],
+    params: AlignmentParams,
+    axis: ImageAxis,
+    turn_deg: float,
+) -> float:
     coarse = {
         "n_iterations": min(params.n_iterations, _N_ITERATIONS),
         "max_edge_px": min(params.max_edge_px, _EDGE_PX),
+        "axis_deg": turn_deg if params.axis_deg is None else params.axis_deg,
     }
-    errors: dict[ImageAxis, float] = {}
-    for axis in ("rows", "columns"):
-        tried = params.model_copy(update={**_QUICK, **coarse, "tilt_axis": axis})
-        geometry = TiltGeometry.about(tilts_deg, axis=axis, is_reversed=params.is_tilt_reversed)
-        errors[axis] = float(np.nanmean(align_series(images, geometry, tried).r_factors))
-    other: ImageAxis = "columns" if usual == "rows" else "rows"
-    is_other = errors[other] < _CLEARLY * errors[usual]
-    return AxisChoice(axis=other if is_other else usual, misfits=(errors["rows"], errors["columns"]))
+    tried = params.model_copy(update={**_QUICK, **coarse, "tilt_axis": axis})
+    geometry = TiltGeometry.about(tilts_deg, axis=axis, is_reversed=params.is_tilt_reversed)
+    return float(np.nanmean(align_series(images, geometry, tried).r_factors))
