@@ -48,7 +48,7 @@ batch: {batch}  # the name of the folder in landing
 #   - {{time: 8 h, replicate: 2}}
 
 files:  # every file is named by one entry; an exact path goes before patterns; modality is one of
-  # hrtem, hrstem, sem, tilt_series, coordinates, labels; without an aliquot it is the product at the end
+  # hrtem, hrstem, sem, tilt_series, standard, coordinates, labels; without an aliquot it is the product at the end
 """
 
 
