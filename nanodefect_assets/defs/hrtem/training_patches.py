@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nanodefect_assets.domain.patches import Side
+    from nanodefect_assets.science.hrtem.split import Split
     from nanodefect_assets.stores.generations import GenerationWriter
 
 
@@ -54,9 +55,7 @@ class TrainingSetConfig(
         return cls(**shares, **NormaliseParams.thesis(chapter).model_dump())
 
 
-def part_items(
-    items: Sequence[Labelled], thumbnails: "dict[str, np.ndarray]", config: TrainingSetConfig
-) -> "dict[str, Side]":
+def part_items(items: Sequence[Labelled], thumbnails: "dict[str, np.ndarray]", config: TrainingSetConfig) -> "Split":
     """Part every sample, and the simulated fields of every material, on their own."""
     from nanodefect_assets.science.hrtem.split import split_micrographs
 
@@ -84,14 +83,14 @@ class PatchCutter:
         out: "GenerationWriter",
         config: TrainingSetConfig,
         items: Sequence[Labelled],
-        sides: "dict[str, Side]",
+        split: "Split",
     ) -> None:
         from nanodefect_assets.science.imaging.normalise import fit_normalisation
         from nanodefect_assets.stores.patch_sets import FOLDER, PatchSetWriter
 
-        self._out, self._config, self._sides = out, config, sides
+        self._out, self._config, self._split = out, config, split
         params = NormaliseParams.model_validate({name: getattr(config, name) for name in NormaliseParams.model_fields})
-        training = (item.load()[0].counts for item in items if sides.get(item.micrograph_id) == "train")
+        training = (item.load()[0].counts for item in items if split.sides.get(item.micrograph_id) == "train")
         self._recipe = fit_normalisation(training, params)
         self._writer = PatchSetWriter(
             out.folder / FOLDER,
@@ -121,7 +120,7 @@ class PatchCutter:
         """Write the patches of one micrograph, or why there are none."""
         from nanodefect_assets.domain.schemas import TRAINING_MICROGRAPHS
 
-        side = self._sides.get(item.micrograph_id)
+        side = self._split.sides.get(item.micrograph_id)
         try:
             cut = cutting.result()
         except Refusal as refusal:
