@@ -171,10 +171,16 @@ class PromotionDecision(_Record):
         if self.incumbent_version is None:
             return ""
         if self.difference_interval is None:
-            return f"not compared with version {self.incumbent_version}"
+            return f"not compared with version {self.incumbent_version}{self._too_few()}"
         if self.difference_interval[0] <= 0:
             return f"{self._comparison()}: not surely better"
         return ""
+
+    def _too_few(self) -> str:
+        """Return why there is no interval, where that is for want of independent items, and what to do about it."""
+        if self.incumbent is None or self.incumbent.n > 1:
+            return ""
+        return ": one independent item is held out, and it takes two at least; label more, or hold a larger share out"
 
     def _comparison(self) -> str:
         low, high = self.difference_interval or (float("nan"), float("nan"))

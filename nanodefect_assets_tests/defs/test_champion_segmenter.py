@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
-from nanodefect_assets.defs.hrtem.champion_segmenter import PromotionConfig, _held_out, _what_was_seen
+from nanodefect_assets.defs.hrtem.champion_segmenter import PromotionConfig, _counted, _held_out, _what_was_seen
 from nanodefect_assets.defs.hrtem.networks import marks_seen
 from nanodefect_assets.domain.champion import ModelRecord, Recipe, marks_of
 from nanodefect_assets.domain.patches import PatchSet
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.hrtem.patch_params import SplitParams
+from nanodefect_assets.science.hrtem.split import split_micrographs
+from nanodefect_assets.science.learning.comparison import compare_dice
+from nanodefect_assets.science.learning.scores import ConfusionCounts
 from nanodefect_assets.stores.registry import shipped_model
 
 
@@ -85,3 +89,23 @@ def test_the_model_that_ships_knows_its_fields_and_none_of_the_default_ones():
     assert not shipped.has_seen("_/_/simulated-2021/au-00001")
     assert shipped.has_seen("_/_/simulated-2021/au-00399")
     assert not shipped.has_seen(f"_/_/simulated-{TrainingFieldParams().field_seed}/au-00000")
+
+
+def stack(n_frames, *recalls):
+    """Return the counts of models on the held-out frames of one file, and the unit of each of its frames."""
+    names = [f"b/end/stack.tif@{number:04d}" for number in range(n_frames)]
+    split = split_micrographs({"b/end": names}, SplitParams())
+    held_out = tuple(name for name in names if split.sides.get(name) == "test")
+    found = [np.round(1000 * np.linspace(recall - 0.05, recall, len(held_out))).astype(int) for recall in recalls]
+    counts = [np.stack([np.stack([9000 - 0 * tp, 0 * tp], -1), np.stack([1000 - tp, tp], -1)], -2) for tp in found]
+    about = {"micrograph_ids": held_out, "class_names": ("support", "particle")}
+    return [ConfusionCounts(counts=one, **about) for one in counts], split.units
+
+
+def test_a_sample_that_is_one_stack_can_promote_a_segmenter(rng):
+    (good, poor), units = stack(60, 0.9, 0.6)
+    compared = compare_dice(good, poor, units=units, rng=rng)
+
+    assert compared.challenger.n == 4
+    assert compared.difference_interval[0] > 0
+    assert _counted(good, units) == "8 held-out micrographs in 4 independent units"

@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nanodefect_assets.defs.checks import declare_check
+from nanodefect_assets.defs.hrtem.held_out import units_of
 from nanodefect_assets.defs.hrtem.networks import SEGMENTER, network_of, unseen_by
 from nanodefect_assets.defs.hrtem.segmenter import TRAINING_SET
 from nanodefect_assets.defs.making import making, report
@@ -66,7 +67,7 @@ class _Judged:
     key=list(_ASSET),
     deps=[["hrtem", "segmenter"], ["hrtem", "training_set"]],
     group_name="hrtem",
-    code_version="2",
+    code_version="3",
     kinds={"mlflow"},
     check_specs=[
         declare_check(
@@ -175,27 +176,31 @@ def _decide(
 ) -> "PromotionDecision":
     from nanodefect_assets.domain.champion import PromotionDecision
     from nanodefect_assets.domain.randomness import generator_for
+    from nanodefect_assets.domain.schemas import TRAINING_MICROGRAPHS
     from nanodefect_assets.science.learning.comparison import compare_dice, score_dice
     from nanodefect_assets.stores.generations import require_generation
     from nanodefect_assets.stores.patch_sets import FOLDER, PatchSetReader
 
-    reader = PatchSetReader(require_generation(home, TRAINING_SET, Place()).folder / FOLDER)
+    source = require_generation(home, TRAINING_SET, Place())
+    reader, units = PatchSetReader(source.folder / FOLDER), units_of(source.rows(TRAINING_MICROGRAPHS))
     records = [model.record for model in (challenger, in_use) if model is not None]
     test, rng = _held_out(reader.read("test"), records, config), generator_for(config.seed, "hrtem/champion_segmenter")
     counts = judge_as_used(challenger, test, compute)
+    fingerprint = reader.combined_fingerprint[:12]
     about: dict[str, Any] = {
         "name": SEGMENTER,
         "metric": "dice",
-        "compared_on": f"{len(test.micrograph_ids)} held-out micrographs of {reader.combined_fingerprint[:12]}"
-        f"{_what_was_seen(test, records)}",
+        "compared_on": f"{_counted(counts, units)} of {fingerprint}{_what_was_seen(test, records)}",
         "challenger_version": challenger.version,
         "checks": _checks(counts, config),
         "override_reason": config.override_reason,
     }
     if in_use is None or in_use.record.classes != challenger.record.classes:
         incumbent = None if in_use is None else in_use.version
-        return PromotionDecision.judge(**about, challenger=score_dice(counts, rng=rng), incumbent_version=incumbent)
-    compared = compare_dice(counts, judge_as_used(in_use, test, compute), rng=rng)
+        return PromotionDecision.judge(
+            **about, challenger=score_dice(counts, units=units, rng=rng), incumbent_version=incumbent
+        )
+    compared = compare_dice(counts, judge_as_used(in_use, test, compute), units=units, rng=rng)
     return PromotionDecision.judge(
         **about,
         challenger=compared.challenger,
@@ -227,6 +232,12 @@ def _held_out(test: "PatchSet", records: "list[ModelRecord]", config: PromotionC
             "with version and override_reason.",
         )
     return test
+
+
+def _counted(counts: "ConfusionCounts", units: dict[str, str]) -> str:
+    """Return in words on how much a model was judged."""
+    judged = [name for name, own in zip(counts.micrograph_ids, counts.counts, strict=True) if own.any()]
+    return f"{len(judged)} held-out micrographs in {len({units[name] for name in judged})} independent units"
 
 
 def _what_was_seen(test: "PatchSet", records: "list[ModelRecord]") -> str:

@@ -78,6 +78,7 @@ def segmentation_benchmark(
             contenders,
             parts,
             class_names=found.class_names,
+            units=found.units,
             params=config,
             rng=generator_for(config.benchmark_seed, "hrtem/segmentation_benchmark"),
         )
@@ -201,7 +202,7 @@ def _best_counts(
     from nanodefect_assets.science.learning.benchmark import BEST, ratios, tally
 
     counts = [
-        tally(found.scores, one.runs, micrograph_ids, found.class_names)
+        tally(found.scores, one.runs, micrograph_ids, found.class_names, found.units)
         for one in contenders
         if one.name in names and one.repeats == BEST and one.trained_on is None
     ]

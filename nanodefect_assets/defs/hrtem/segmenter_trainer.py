@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field
 
+from nanodefect_assets.defs.hrtem.held_out import units_of
 from nanodefect_assets.defs.hrtem.networks import marks_seen, segmenter_record, unseen_by
 from nanodefect_assets.defs.hrtem.scoring import count_thresholds, pooled_metrics
 from nanodefect_assets.defs.progress import log_steps
@@ -200,7 +201,7 @@ class Trainer:
             data.micrographs[data.micrographs["side"] == "train"],
             fingerprint=data.fingerprint,
             code_version=self._context.assets_def.code_versions_by_key[self._context.asset_key] or "0",
-            scores={"dice": score_dice(best.counts, rng=rng)},
+            scores={"dice": score_dice(best.counts, units=units_of(data.micrographs), rng=rng)},
             architecture_params={"dropout": self._config.dropout},
             seen=marks_seen(data.train, data.validation, start=data.start.record if data.start else None),
             notes=f"Repeat {best.repeat} of {self._config.n_repeats}, the best on the validation side.",

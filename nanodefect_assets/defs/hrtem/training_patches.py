@@ -135,7 +135,7 @@ class PatchCutter:
                 pixel_size_nm=cut.patch_pixel_size_nm,
                 source=item.source,
             )
-        self._out.add_rows(TRAINING_MICROGRAPHS, [_row(item, side, cut)])
+        self._out.add_rows(TRAINING_MICROGRAPHS, [_row(item, side, cut, self._split.units[item.micrograph_id])])
 
     def close(self) -> int:
         """Write what is left and return how many patches there are to train on."""
@@ -143,7 +143,7 @@ class PatchCutter:
         return self._writer.n_patches("train")
 
 
-def _row(item: Labelled, side: "Side | None", cut: Cut) -> dict[str, Any]:
+def _row(item: Labelled, side: "Side | None", cut: Cut, unit: str) -> dict[str, Any]:
     from nanodefect_assets.domain.patches import UNLABELLED
 
     is_labelled = cut.classes != UNLABELLED
@@ -151,6 +151,7 @@ def _row(item: Labelled, side: "Side | None", cut: Cut) -> dict[str, Any]:
         "micrograph_id": item.micrograph_id,
         "is_simulated": item.source.is_simulated,
         "side": side,
+        "unit": unit,
         "label_file_id": item.label_id,
         "material": item.source.material,
         "modality": item.source.modality,
