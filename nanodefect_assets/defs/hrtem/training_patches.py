@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import dagster as dg
 from pydantic import AfterValidator, BaseModel, Field
 
+from nanodefect_assets.defs.hrtem.held_out import counts_digest
 from nanodefect_assets.defs.hrtem.labelled import Labelled
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.refusal import Refusal
@@ -73,6 +74,7 @@ class Cut:
     classes: "np.ndarray"
     pixel_size_nm: float | None
     patch_pixel_size_nm: float | None
+    counts_sha256: str
 
 
 class PatchCutter:
@@ -114,6 +116,7 @@ class PatchCutter:
             classes=cut,
             pixel_size_nm=size_nm,
             patch_pixel_size_nm=None if size_nm is None else size_nm / factor,
+            counts_sha256=counts_digest(micrograph),
         )
 
     def add(self, item: Labelled, cutting: "Future[Cut]") -> None:
@@ -151,7 +154,8 @@ def _row(item: Labelled, side: "Side | None", cut: Cut, unit: str) -> dict[str, 
         "micrograph_id": item.micrograph_id,
         "is_simulated": item.source.is_simulated,
         "side": side,
-        "unit": unit,
+        "independent_unit": unit,
+        "counts_sha256": cut.counts_sha256,
         "label_file_id": item.label_id,
         "material": item.source.material,
         "modality": item.source.modality,
