@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nanodefect_assets.defs.checks import declare_check
-from nanodefect_assets.defs.hrtem.held_out import held_out, units_of, what_was_seen
+from nanodefect_assets.defs.hrtem.held_out import held_out, units_of, what_was_seen, with_marks
 from nanodefect_assets.defs.hrtem.networks import SEGMENTER, network_of
 from nanodefect_assets.defs.hrtem.segmenter import TRAINING_SET
 from nanodefect_assets.defs.making import making, report
@@ -184,7 +184,7 @@ def _decide(
     source = require_generation(home, TRAINING_SET, Place())
     reader, micrographs = PatchSetReader(source.folder / FOLDER), source.rows(TRAINING_MICROGRAPHS)
     fingerprint, units = reader.combined_fingerprint[:12], units_of(micrographs)
-    records = [model.record for model in (challenger, in_use) if model is not None]
+    records = [with_marks(home, model).record for model in (challenger, in_use) if model is not None]
     test = held_out(reader.read("test"), micrographs, records, is_by_hand=config.override_reason is not None)
     rng = generator_for(config.seed, "hrtem/champion_segmenter")
     counts = judge_as_used(challenger, test, compute)

@@ -1,10 +1,12 @@
 """What is held out: which micrographs of a training set are one item, and which of them a model has not seen."""
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from nanodefect_assets.domain.champion import ModelRecord, marks_of
 from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.micrograph import file_of
 from nanodefect_assets.domain.refusal import Refusal
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
 
     from nanodefect_assets.domain.micrograph import Micrograph
     from nanodefect_assets.domain.patches import PatchSet
+    from nanodefect_assets.stores.home import Home
+    from nanodefect_assets.stores.registry import StoredModel
 
 _TRAINING_SET = AssetName(group="hrtem", noun="training_set")
 _SEGMENTER = AssetName(group="hrtem", noun="segmenter")
@@ -52,6 +56,40 @@ def marks_seen(micrographs: "pd.DataFrame", *, start: ModelRecord | None) -> tup
         is_whole = isinstance(unit, str) and file_of(unit) == unit
         names |= {name, *_known(row["counts_sha256"]), *_known(unit), *([file_of(name)] if is_whole else [])}
     return tuple(sorted({*marks_of(names), *(start.seen or () if start else ())}))
+
+
+def with_marks(home: "Home", model: "StoredModel") -> "StoredModel":
+    """Return a segmenter that knows what it has seen.
+
+    One that was registered before records had it is looked up in the training set that it was trained on and in the
+    row of its training, which tells what it began with; where either is gone, it is returned as it is.
+    """
+    if model.record.seen is not None:
+        return model
+    seen = _looked_up(home, model)
+    return replace(model, record=model.record.model_copy(update={"seen": seen}))
+
+
+def _looked_up(home: "Home", model: "StoredModel") -> tuple[str, ...] | None:
+    from nanodefect_assets.defs.hrtem.networks import starting_model
+    from nanodefect_assets.domain.schemas import TRAINING_MICROGRAPHS, TRAININGS
+    from nanodefect_assets.stores.generations import kept_generations
+    from nanodefect_assets.stores.patch_sets import FOLDER, PatchSetReader
+
+    fingerprint, place = model.record.training_fingerprint, Place(study=model.record.architecture.name)
+    sets = (
+        made
+        for made in kept_generations(home, _TRAINING_SET, Place())
+        if PatchSetReader(made.folder / FOLDER).combined_fingerprint == fingerprint
+    )
+    trainings = (made.rows(TRAININGS) for made in kept_generations(home, _SEGMENTER, place))
+    own = (rows[rows["model_version"] == model.version] for rows in trainings)
+    source, row = next(sets, None), next((rows for rows in own if len(rows)), None)
+    if source is None or row is None:
+        return None
+    version = row["start_version"].iloc[0]
+    start = with_marks(home, starting_model(home, version)).record if isinstance(version, str) else None
+    return marks_seen(source.rows(TRAINING_MICROGRAPHS), start=start)
 
 
 def _known(value: object) -> list[str]:
