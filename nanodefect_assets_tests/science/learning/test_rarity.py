@@ -2,10 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from nanodefect_assets.domain.patches import UNLABELLED, PatchSet
+from nanodefect_assets.science.learning.apply import judge
 from nanodefect_assets.science.learning.batches import Batches
-from nanodefect_assets.science.learning.networks import build_network
+from nanodefect_assets.science.learning.networks import build_network, load_weights
 from nanodefect_assets.science.learning.params import TrainingParams
 from nanodefect_assets.science.learning.rarity import class_weights, patch_repeats
 from nanodefect_assets.science.learning.scores import dice
@@ -83,22 +85,28 @@ def test_a_rare_class_is_learnt_in_a_time_in_which_equal_weights_do_not_find_it(
 
 
 def judged(network, patches):
-    from nanodefect_assets.science.learning.apply import judge
-
     return judge(network, patches)[1].pooled
 
 
 def test_weights_reach_the_training_and_its_validation():
-    shared = {"n_per_batch": 4, "steps_per_epoch": 1, "max_epochs": 1}
+    shared = {"n_per_batch": 4, "steps_per_epoch": 1, "max_epochs": 1, "ema_decay": 0}
     found = {}
     for rare_share in (0.0, 0.05):
         network = build_network("unet", n_classes=3, rng=np.random.default_rng(1))
         params = TrainingParams(**shared, rare_share=rare_share)
-        result = train(network, planted(4, 1), planted(2, 2), params, rng=np.random.default_rng(3))
-        found[rare_share] = result.epochs[0]
+        training_set, validation_set = planted(4, 1), planted(2, 2)
+        result = train(network, training_set, validation_set, params, rng=np.random.default_rng(3))
+        found[rare_share] = result.epochs[0].train_loss
+        load_weights(network, result.weights)
+        weights = torch.tensor(class_weights(training_set, rare_share), dtype=torch.float32)
+        weighted, equal = (
+            judge(network, validation_set, loss=params.loss, class_weights=one)[0] for one in (weights, None)
+        )
 
-    assert found[0.0].train_loss != found[0.05].train_loss
-    assert found[0.0].validation_loss != found[0.05].validation_loss
+        assert result.epochs[0].validation_loss == pytest.approx(weighted, rel=1e-5)
+        assert (weighted == pytest.approx(equal, rel=1e-3)) == (rare_share == 0)
+
+    assert found[0.0] != found[0.05]
 
 
 def test_a_set_whose_classes_are_all_frequent_is_trained_as_before(discs):
