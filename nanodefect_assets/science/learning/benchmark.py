@@ -280,7 +280,7 @@ def score_contenders(
             behind = Estimate(value=None) if leader is None or own is leader else dice_ahead(leader, own, draws)
             columns = (estimate(own, draws)[name].columns(name) for name in SCORES)
             scored = {key: value for named in columns for key, value in named.items()}
-            found.append(_described(one, part) | scored | behind.columns("dice_behind"))
+            found.append(_described(one, part, own.shape[1]) | scored | behind.columns("dice_behind"))
     return pd.DataFrame(found)
 
 
@@ -290,7 +290,7 @@ def _leader(contenders: Sequence[Contender], counts: Sequence[_Counts]) -> _Coun
     return max(own, key=lambda got: float(ratios(got.sum(axis=1))["dice"].mean()), default=None)
 
 
-def _described(one: Contender, part: Part) -> dict[str, object]:
+def _described(one: Contender, part: Part, n_independent: int) -> dict[str, object]:
     dose, pixel = part.dose_e_per_nm2 or (None, None), part.pixel_size_nm or (None, None)
     return {
         "method": one.name,
@@ -305,6 +305,7 @@ def _described(one: Contender, part: Part) -> dict[str, object]:
         "pixel_from_nm": pixel[0],
         "pixel_to_nm": _finite(pixel[1]),
         "n_micrographs": len(part.micrograph_ids),
+        "n_independent": n_independent,
     }
 
 
