@@ -96,9 +96,12 @@ class ModelRecord(_Record):
         _check_ordered(pixel_size_range_nm=self.pixel_size_range_nm, dose_range_e_per_nm2=self.dose_range_e_per_nm2)
         return self
 
-    def has_seen(self, micrograph_id: str) -> bool:
-        """Whether the model is known to have been fitted to a micrograph, or chosen by it; it then judges nothing."""
-        return self.seen is not None and mark_of(micrograph_id) in self.seen
+    def has_seen(self, *names: str) -> bool:
+        """Whether the model is known to have been fitted to a micrograph, or chosen by it; it then judges nothing.
+
+        Any of its names tells it: its identifier, its file, its independent unit, the SHA-256 of its counts.
+        """
+        return self.seen is not None and not set(map(mark_of, names)).isdisjoint(self.seen)
 
     def unlike_training(
         self,
@@ -130,14 +133,14 @@ class ModelRecord(_Record):
         return tuple(found)
 
 
-def mark_of(micrograph_id: str) -> str:
-    """Return the mark of a micrograph in `ModelRecord.seen`: the start of the SHA-256 of its identifier."""
-    return hashlib.sha256(micrograph_id.encode()).hexdigest()[:12]
+def mark_of(name: str) -> str:
+    """Return the mark of a micrograph in `ModelRecord.seen`: the start of the SHA-256 of one of its names."""
+    return hashlib.sha256(name.encode()).hexdigest()[:12]
 
 
-def marks_of(micrograph_ids: Iterable[str]) -> tuple[str, ...]:
-    """Return the marks of several micrographs, in order and each once."""
-    return tuple(sorted(set(map(mark_of, micrograph_ids))))
+def marks_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the marks of several names, in order and each once."""
+    return tuple(sorted(set(map(mark_of, names))))
 
 
 def _lies_in(value: float, seen: tuple[float, float]) -> bool:
@@ -179,10 +182,16 @@ class PromotionDecision(_Record):
         if self.incumbent_version is None:
             return ""
         if self.difference_interval is None:
-            return f"not compared with version {self.incumbent_version}"
+            return f"not compared with version {self.incumbent_version}{self._too_few()}"
         if self.difference_interval[0] <= 0:
             return f"{self._comparison()}: not surely better"
         return ""
+
+    def _too_few(self) -> str:
+        """Return why there is no interval, where that is for want of independent items, and what to do about it."""
+        if self.incumbent is None or self.incumbent.n > 1:
+            return ""
+        return ": one independent item is held out, and it takes two at least; label more, or hold a larger share out"
 
     def _comparison(self) -> str:
         low, high = self.difference_interval or (float("nan"), float("nan"))

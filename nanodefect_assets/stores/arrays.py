@@ -135,6 +135,7 @@ class ArraysWriter:
             compressors=_compressor(),
             chunk_key_encoding={"name": "default", "separator": _SEPARATOR},
             attributes={"item": item, "order": self._n, **attributes},
+            config={"write_empty_chunks": True},  # a chunk that is not there is taken for one that is lost
         )
         self._n += 1
         return array

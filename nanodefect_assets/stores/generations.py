@@ -109,6 +109,14 @@ def current_generation(home: Home, asset: AssetName, place: Place) -> StoredGene
         return None
 
 
+def kept_generations(home: Home, asset: AssetName, place: Place) -> list[StoredGeneration]:
+    """Return all whole generations that are kept, in force or not, newest first."""
+    base = home.folder_of(asset, place)
+    folders = sorted((path for path in base.iterdir() if path.is_dir()), reverse=True) if base.is_dir() else []
+    found = ((_record_or_none(folder), folder) for folder in folders)
+    return [StoredGeneration(record=record, folder=folder) for record, folder in found if record is not None]
+
+
 def require_generation(home: Home, asset: AssetName, place: Place) -> StoredGeneration:
     """Return the generation in force.
 

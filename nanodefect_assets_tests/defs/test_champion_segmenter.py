@@ -1,13 +1,19 @@
 """What two segmenters are compared on: never on what one of them was trained on, unless a person decides."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from nanodefect_assets.defs.hrtem.champion_segmenter import PromotionConfig, _held_out, _what_was_seen
-from nanodefect_assets.defs.hrtem.networks import marks_seen
+from nanodefect_assets.defs.hrtem.champion_segmenter import _counted
+from nanodefect_assets.defs.hrtem.held_out import held_out, marks_seen, what_was_seen
 from nanodefect_assets.domain.champion import ModelRecord, Recipe, marks_of
+from nanodefect_assets.domain.micrograph import file_of
 from nanodefect_assets.domain.patches import PatchSet
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.hrtem.patch_params import SplitParams
+from nanodefect_assets.science.hrtem.split import split_micrographs
+from nanodefect_assets.science.learning.comparison import compare_dice
+from nanodefect_assets.science.learning.scores import ConfusionCounts
 from nanodefect_assets.stores.registry import shipped_model
 
 
@@ -38,43 +44,93 @@ def side(*names):
     )
 
 
+def rows(*names, units=None, sides="test", counts=None):
+    """Return rows of `TRAINING_MICROGRAPHS`; counts that are not named are those of no other micrograph."""
+    return pd.DataFrame(
+        {
+            "micrograph_id": names,
+            "side": sides,
+            "independent_unit": [(units or {}).get(name, file_of(name)) for name in names],
+            "counts_sha256": [(counts or {}).get(name, f"counts of {name}") for name in names],
+        }
+    )
+
+
+def left(test, records, **about):
+    return held_out(side(*test), rows(*test, **about), records, is_by_hand=False).micrograph_ids
+
+
+def trained_on(*names, **about):
+    return record().model_copy(update={"seen": marks_seen(rows(*names, sides="train", **about), start=None)})
+
+
 def test_what_either_model_has_seen_is_left_out():
-    kept = _held_out(side("a", "b", "c", "d"), [record("a", "x"), record("c")], PromotionConfig())
+    test, records = rows("a", "b", "c", "d"), [record("a", "x"), record("c")]
+    kept = held_out(side("a", "b", "c", "d"), test, records, is_by_hand=False)
 
     assert kept.micrograph_ids == ("b", "d")
     assert kept.images[:, 0, 0].tolist() == [1, 3]
-    assert _what_was_seen(kept, [record("a", "x"), record("c")]) == ""
+    assert what_was_seen(kept, test, records) == ""
+
+
+def test_other_frames_of_a_file_that_was_seen_are_left_out():
+    frames = [f"b/end/x.tif@{number:04d}" for number in range(3)]
+
+    assert left([*frames, "b/end/y.tif"], [trained_on(frames[1])]) == ("b/end/y.tif",)
+    assert left([frames[2], "b/end/y.tif"], [trained_on(frames[1])]) == ("b/end/y.tif",)
+
+
+def test_blocks_of_a_file_that_was_parted_are_left_out_one_by_one():
+    frames = [f"b/end/x.tif@{number:04d}" for number in range(6)]
+    units = {frame: frames[number - number % 2] for number, frame in enumerate(frames)}
+
+    assert left(frames[2:], [trained_on(*frames[:2], units=units)], units=units) == tuple(frames[2:])
+    assert left(frames[2:], [trained_on(*frames[:3], units=units)], units=units) == tuple(frames[4:])
+    assert left([*frames[2:], "y"], [trained_on(*frames[:2])], units=units) == ("y",), "seen as a whole file"
+
+
+def test_a_batch_that_was_renamed_is_known_again_by_its_counts():
+    before = trained_on("old/end/a.tif", counts={"old/end/a.tif": "the same"})
+
+    assert left(["new/end/a.tif", "new/end/b.tif"], [before], counts={"new/end/a.tif": "the same"}) == (
+        "new/end/b.tif",
+    )
+
+
+def test_what_looks_like_a_micrograph_that_was_seen_is_left_out():
+    assert left(["a", "twin", "b"], [trained_on("a")], units={"twin": "a"}) == ("b",)
 
 
 def test_where_nothing_is_left_only_a_person_decides_and_that_is_written_down():
-    test, records = side("a", "b"), [record("a"), record("b")]
+    test, about, records = side("a", "b"), rows("a", "b"), [record("a"), record("b")]
     with pytest.raises(Refusal, match=r"they have seen all.*override_reason"):
-        _held_out(test, records, PromotionConfig(version="1"))
+        held_out(test, about, records, is_by_hand=False)
 
-    kept = _held_out(test, records, PromotionConfig(version="1", override_reason="the new one fails on gold"))
+    kept = held_out(test, about, records, is_by_hand=True)
     assert kept.micrograph_ids == ("a", "b")
-    assert _what_was_seen(kept, records) == " (2 of them seen in training)"
+    assert what_was_seen(kept, about, records) == " (2 of them seen in training)"
 
 
 def test_a_set_without_a_test_side_is_refused_even_to_a_person():
     with pytest.raises(Refusal, match="0 micrographs on the test side"):
-        _held_out(side(), [record()], PromotionConfig(version="1", override_reason="because"))
+        held_out(side(), rows(), [record()], is_by_hand=True)
 
 
-def test_a_model_of_which_nothing_is_known_is_compared_and_that_is_said():
-    test, records = side("a", "b"), [record("z"), record(is_known=False)]
+def test_with_a_model_of_which_nothing_is_known_only_a_person_decides_and_that_is_said():
+    test, about, records = side("a", "b"), rows("a", "b"), [record("z"), record(is_known=False)]
+    with pytest.raises(Refusal, match="known what they were trained on"):
+        held_out(test, about, records, is_by_hand=False)
 
-    assert _held_out(test, records, PromotionConfig()) is test
-    assert _what_was_seen(test, records) == " (what one of the two was trained on is not known)"
+    assert held_out(test, about, records, is_by_hand=True) is test
+    assert what_was_seen(test, about, records) == " (what one of the two was trained on is not known)"
 
 
 def test_a_model_has_seen_what_the_weights_had_seen_that_it_began_with():
-    own = marks_seen(side("a"), side("b"), start=None)
-    adapted = marks_seen(side("c"), side("d"), start=record("a", "b"))
+    about = pd.concat([rows("c", sides="train"), rows("d", sides="validation"), rows("e"), rows("f", sides=None)])
+    seen = marks_seen(about, start=record("a", "b"))
 
-    assert own == marks_of(["a", "b"])
-    assert adapted == marks_of(["a", "b", "c", "d"])
-    assert marks_seen(side("c"), start=record(is_known=False)) is None
+    assert [record().model_copy(update={"seen": seen}).has_seen(name) for name in "abcdef"] == [True] * 4 + [False] * 2
+    assert marks_seen(about, start=record(is_known=False)) is None
 
 
 def test_the_model_that_ships_knows_its_fields_and_none_of_the_default_ones():
@@ -85,3 +141,23 @@ def test_the_model_that_ships_knows_its_fields_and_none_of_the_default_ones():
     assert not shipped.has_seen("_/_/simulated-2021/au-00001")
     assert shipped.has_seen("_/_/simulated-2021/au-00399")
     assert not shipped.has_seen(f"_/_/simulated-{TrainingFieldParams().field_seed}/au-00000")
+
+
+def stack(n_frames, *recalls):
+    """Return the counts of models on the held-out frames of one file, and the unit of each of its frames."""
+    names = [f"b/end/stack.tif@{number:04d}" for number in range(n_frames)]
+    split = split_micrographs({"b/end": names}, SplitParams())
+    held_out = tuple(name for name in names if split.sides.get(name) == "test")
+    found = [np.round(1000 * np.linspace(recall - 0.05, recall, len(held_out))).astype(int) for recall in recalls]
+    counts = [np.stack([np.stack([9000 - 0 * tp, 0 * tp], -1), np.stack([1000 - tp, tp], -1)], -2) for tp in found]
+    about = {"micrograph_ids": held_out, "class_names": ("support", "particle")}
+    return [ConfusionCounts(counts=one, **about) for one in counts], split.units
+
+
+def test_a_sample_that_is_one_stack_can_promote_a_segmenter(rng):
+    (good, poor), units = stack(60, 0.9, 0.6)
+    compared = compare_dice(good, poor, units=units, rng=rng)
+
+    assert compared.challenger.n == 4
+    assert compared.difference_interval[0] > 0
+    assert _counted(good, units) == "8 held-out micrographs in 4 independent units"

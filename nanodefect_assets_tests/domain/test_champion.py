@@ -118,6 +118,16 @@ def test_an_incumbent_without_a_comparison_stays():
     assert "not compared with version shipped" in judged.reason
 
 
+def test_a_comparison_on_one_independent_item_says_that_it_takes_two_and_how_to_have_them():
+    few = decision(
+        challenger=Score(value=0.9, n=1), incumbent_version="1", incumbent=Score(value=0.8, n=1), checks={"a": True}
+    )
+
+    assert not few.is_promoted
+    assert "not compared with version 1: one independent item is held out, and it takes two at least" in few.reason
+    assert "label more" in few.reason
+
+
 def test_a_person_may_decide_otherwise_and_it_is_recorded():
     judged = compared(-0.2, -0.1, override_reason="the old one fails on Pd")
 

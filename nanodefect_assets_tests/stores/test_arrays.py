@@ -138,3 +138,15 @@ def test_arrays_that_zarr_wrote_in_its_own_way_are_read_too(tmp_path, rng):
     group.create_array("000000", data=array, chunks=(2048, 3), attributes={"item": "a", "order": 0})
 
     np.testing.assert_array_equal(ArraysReader(tmp_path / "a.zarr", "micrographs").read("a"), array)
+
+
+@pytest.mark.parametrize("n_images", [1, 2])
+def test_images_of_zeros_alone_are_written_and_read(tmp_path, n_images):
+    writer = ArraysWriter(tmp_path / "a.zarr", "labels")
+    array = writer.create("series", (n_images, 3, 4), np.dtype("uint16"))
+    for number in range(n_images):
+        array[number] = 0
+    reader = ArraysReader(tmp_path / "a.zarr", "labels")
+
+    np.testing.assert_array_equal(reader.read("series"), np.zeros((n_images, 3, 4), dtype=np.uint16))
+    np.testing.assert_array_equal(reader.read_part("series", n_images - 1), np.zeros((3, 4)))

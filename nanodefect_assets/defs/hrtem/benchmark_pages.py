@@ -14,8 +14,8 @@ def benchmark_table(scores: "pd.DataFrame") -> str:
 
     chosen = scores[(scores["trained_on"] == "all") & scores["dose_from_e_per_nm2"].isna()]
     lines = [
-        "Scores on held-out micrographs, with 95 % intervals over micrographs; n: micrographs. Published: of other, "
-        "measured micrographs.",
+        "Scores on held-out micrographs, with 95 % intervals over n independent units: files, or blocks where one file "
+        "was parted. Published: of other, measured micrographs.",
         "",
         "| images | part | method | repeats | n | Dice | precision | recall | IoU | published Dice |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -23,7 +23,7 @@ def benchmark_table(scores: "pd.DataFrame") -> str:
     for row in chosen.sort_values(["is_simulated", "part", "dice"], ascending=[True, True, False]).to_dict("records"):
         published = TABLE_3_1.get((row["method"], row["part"]), {}).get("dice")
         repeats = "best" if row["repeats"] == "best" else f"mean of {row['n_repeats']}"
-        cells = [_images(row), row["part"], row["method"], repeats, str(row["n_micrographs"])]
+        cells = [_images(row), row["part"], row["method"], repeats, str(row["n_independent"])]
         cells += [interval_text(row, name) for name in ("dice", "precision", "recall", "iou")]
         lines.append("| " + " | ".join([*cells, _NO_SCORE if published is None else f"{published:.2f}"]) + " |")
     return "\n".join(lines)
@@ -43,7 +43,7 @@ def material_table(scores: "pd.DataFrame") -> str:
     for row in chosen.sort_values(["is_simulated", "part", "trained_on"]).to_dict("records"):
         key = "mixed" if str(row["trained_on"]).startswith("mixed") else str(row["trained_on"])
         published = TABLE_B_1.get(key, {}).get("dice") if row["part"] == "CdSe" else None
-        cells = [_images(row), row["part"], row["trained_on"], str(row["n_repeats"]), str(row["n_micrographs"])]
+        cells = [_images(row), row["part"], row["trained_on"], str(row["n_repeats"]), str(row["n_independent"])]
         cells += [interval_text(row, name) for name in ("dice", "precision", "recall")]
         lines.append("| " + " | ".join([*cells, _NO_SCORE if published is None else f"{published:.2f}"]) + " |")
     return "\n".join(lines)

@@ -7,7 +7,8 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nanodefect_assets.defs.checks import declare_check
-from nanodefect_assets.defs.hrtem.networks import SEGMENTER, network_of, unseen_by
+from nanodefect_assets.defs.hrtem.held_out import held_out, units_of, what_was_seen, with_marks
+from nanodefect_assets.defs.hrtem.networks import SEGMENTER, network_of
 from nanodefect_assets.defs.hrtem.segmenter import TRAINING_SET
 from nanodefect_assets.defs.making import making, report
 from nanodefect_assets.defs.resources import Compute, HomeResource
@@ -17,7 +18,7 @@ from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.learning.params import Architecture
 
 if TYPE_CHECKING:
-    from nanodefect_assets.domain.champion import ModelRecord, PromotionDecision
+    from nanodefect_assets.domain.champion import PromotionDecision
     from nanodefect_assets.domain.patches import PatchSet
     from nanodefect_assets.science.learning.scores import ConfusionCounts
     from nanodefect_assets.stores.home import Home
@@ -66,7 +67,7 @@ class _Judged:
     key=list(_ASSET),
     deps=[["hrtem", "segmenter"], ["hrtem", "training_set"]],
     group_name="hrtem",
-    code_version="2",
+    code_version="3",
     kinds={"mlflow"},
     check_specs=[
         declare_check(
@@ -175,27 +176,33 @@ def _decide(
 ) -> "PromotionDecision":
     from nanodefect_assets.domain.champion import PromotionDecision
     from nanodefect_assets.domain.randomness import generator_for
+    from nanodefect_assets.domain.schemas import TRAINING_MICROGRAPHS
     from nanodefect_assets.science.learning.comparison import compare_dice, score_dice
     from nanodefect_assets.stores.generations import require_generation
     from nanodefect_assets.stores.patch_sets import FOLDER, PatchSetReader
 
-    reader = PatchSetReader(require_generation(home, TRAINING_SET, Place()).folder / FOLDER)
-    records = [model.record for model in (challenger, in_use) if model is not None]
-    test, rng = _held_out(reader.read("test"), records, config), generator_for(config.seed, "hrtem/champion_segmenter")
+    source = require_generation(home, TRAINING_SET, Place())
+    reader, micrographs = PatchSetReader(source.folder / FOLDER), source.rows(TRAINING_MICROGRAPHS)
+    fingerprint, units = reader.combined_fingerprint[:12], units_of(micrographs)
+    records = [with_marks(home, model).record for model in (challenger, in_use) if model is not None]
+    test = held_out(reader.read("test"), micrographs, records, is_by_hand=config.override_reason is not None)
+    rng = generator_for(config.seed, "hrtem/champion_segmenter")
     counts = judge_as_used(challenger, test, compute)
+    seen = what_was_seen(test, micrographs, records)
     about: dict[str, Any] = {
         "name": SEGMENTER,
         "metric": "dice",
-        "compared_on": f"{len(test.micrograph_ids)} held-out micrographs of {reader.combined_fingerprint[:12]}"
-        f"{_what_was_seen(test, records)}",
+        "compared_on": f"{_counted(counts, units)} of {fingerprint}{seen}",
         "challenger_version": challenger.version,
         "checks": _checks(counts, config),
         "override_reason": config.override_reason,
     }
     if in_use is None or in_use.record.classes != challenger.record.classes:
         incumbent = None if in_use is None else in_use.version
-        return PromotionDecision.judge(**about, challenger=score_dice(counts, rng=rng), incumbent_version=incumbent)
-    compared = compare_dice(counts, judge_as_used(in_use, test, compute), rng=rng)
+        return PromotionDecision.judge(
+            **about, challenger=score_dice(counts, units=units, rng=rng), incumbent_version=incumbent
+        )
+    compared = compare_dice(counts, judge_as_used(in_use, test, compute), units=units, rng=rng)
     return PromotionDecision.judge(
         **about,
         challenger=compared.challenger,
@@ -205,37 +212,10 @@ def _decide(
     )
 
 
-def _held_out(test: "PatchSet", records: "list[ModelRecord]", config: PromotionConfig) -> "PatchSet":
-    """Return the test side without what one of the models has seen, in training on an earlier set for example.
-
-    Where a person decides and nothing is left, all of it is taken: the record says so.
-
-    Raises
-    ------
-    Refusal
-        If nothing is left to judge by.
-    """
-    unseen = unseen_by(test, *records)
-    if len(unseen):
-        return unseen
-    if config.override_reason is None or not len(test):
-        raise Refusal(
-            "nothing_held_out",
-            expected="held-out micrographs that neither the model in use nor its challenger was trained on",
-            got=f"{len(test.micrograph_ids)} micrographs on the test side, of which they have seen all",
-            advice="Add labelled micrographs, or take another field_seed in hrtem/training_set; or decide yourself, "
-            "with version and override_reason.",
-        )
-    return test
-
-
-def _what_was_seen(test: "PatchSet", records: "list[ModelRecord]") -> str:
-    """Return in words what takes from the worth of a comparison; nothing if nothing does."""
-    n_seen = sum(any(record.has_seen(name) for record in records) for name in test.micrograph_ids)
-    words = [f"{n_seen} of them seen in training"] if n_seen else []
-    if any(record.seen is None for record in records):
-        words.append("what one of the two was trained on is not known")
-    return f" ({'; '.join(words)})" if words else ""
+def _counted(counts: "ConfusionCounts", units: dict[str, str]) -> str:
+    """Return in words on how much a model was judged."""
+    judged = [name for name, own in zip(counts.micrograph_ids, counts.counts, strict=True) if own.any()]
+    return f"{len(judged)} held-out micrographs in {len({units[name] for name in judged})} independent units"
 
 
 def judge_as_used(model: "StoredModel", test: "PatchSet", compute: Compute) -> "ConfusionCounts":

@@ -230,6 +230,7 @@ class _Tuner:
             return register_model(self._home.home, Path(draft), mlflow_run_id=run_id)
 
     def _record(self, method: ClassicalMethod, tuning: "Tuning", test: "ConfusionCounts") -> "ModelRecord":
+        from nanodefect_assets.defs.hrtem.held_out import units_of
         from nanodefect_assets.defs.hrtem.networks import method_record
         from nanodefect_assets.domain.randomness import generator_for
         from nanodefect_assets.science.learning.comparison import score_dice
@@ -242,7 +243,7 @@ class _Tuner:
             self._micrographs[self._micrographs["side"] == "train"],
             fingerprint=self._fingerprint,
             code_version=self._context.assets_def.code_versions_by_key[self._context.asset_key] or "0",
-            scores={"dice": score_dice(test, rng=rng)},
+            scores={"dice": score_dice(test, units=units_of(self._micrographs), rng=rng)},
         )
 
 

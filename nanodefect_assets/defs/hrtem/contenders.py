@@ -53,6 +53,13 @@ class Gathered:
     inputs: "tuple[StoredGeneration, ...]"
     missing: dict[str, str]
 
+    @property
+    def units(self) -> dict[str, str]:
+        """Independent unit of each micrograph that they were judged on."""
+        from nanodefect_assets.defs.hrtem.held_out import units_of
+
+        return units_of(self.held_out)
+
     def test_side(self) -> "PatchSet":
         """Read the patches that models are judged on."""
         from nanodefect_assets.stores.patch_sets import FOLDER, PatchSetReader

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from hashlib import sha256
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from nanodefect_assets.defs.hrtem.held_out import counts_digest
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.refusal import Refusal
 
@@ -231,7 +231,6 @@ class SeenImages:
 
     def refuse_again(self, micrograph: "Micrograph") -> None:
         """Refuse a micrograph whose counts are those of another one: it could end up on both sides of a split."""
-        digest = sha256(f"{micrograph.counts.shape}".encode() + micrograph.counts.tobytes()).hexdigest()
-        first = self._first.setdefault(digest, micrograph.micrograph_id)
+        first = self._first.setdefault(counts_digest(micrograph), micrograph.micrograph_id)
         if first != micrograph.micrograph_id:
             raise Refusal("same_image", expected="an image of its own", got=f"the counts of {first}")

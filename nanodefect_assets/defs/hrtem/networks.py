@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
-from nanodefect_assets.domain.champion import ModelRecord, Recipe, Score, marks_of
+from nanodefect_assets.domain.champion import ModelRecord, Recipe, Score
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.refusal import Refusal
@@ -78,23 +78,6 @@ def starting_model(home: "Home", version: str) -> "StoredModel":
     if model is None:
         raise Refusal("no_such_model", expected="a segmenter that ships with the package", got="none")
     return model
-
-
-def unseen_by(patches: "PatchSet", *records: ModelRecord) -> "PatchSet":
-    """Return the patches of the micrographs that none of some models is known to have seen."""
-    seen = [any(record.has_seen(name) for record in records) for name in patches.micrograph_ids]
-    return patches.subset([group for group, is_seen in enumerate(seen) if not is_seen]) if any(seen) else patches
-
-
-def marks_seen(*sides: "PatchSet", start: ModelRecord | None) -> tuple[str, ...] | None:
-    """Return the marks of what a model has seen: these sides, and what the model has that it began with.
-
-    None where the latter is not known.
-    """
-    if start is not None and start.seen is None:
-        return None
-    own = marks_of(name for side in sides for name in side.micrograph_ids)
-    return tuple(sorted({*own, *(start.seen or () if start else ())}))
 
 
 def segmenter_record(

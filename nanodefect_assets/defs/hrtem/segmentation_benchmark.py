@@ -60,7 +60,7 @@ def segmentation_benchmark(
 ) -> dg.MaterializeResult:
     """Networks, Otsu and Fourier filter on the same held-out micrographs: tables 3.1 and B.1, fig. B.2.
 
-    By material, and on a grid of material, dose and pixel size, with 95 % intervals over micrographs. Published scores
+    By material, and on a grid of material, dose and pixel size, with 95 % intervals over files. Published scores
     stand beside, of other micrographs. What was made from an earlier training set is left out, and said to be.
     """
     from nanodefect_assets.domain.randomness import generator_for
@@ -78,6 +78,7 @@ def segmentation_benchmark(
             contenders,
             parts,
             class_names=found.class_names,
+            units=found.units,
             params=config,
             rng=generator_for(config.benchmark_seed, "hrtem/segmentation_benchmark"),
         )
@@ -201,7 +202,7 @@ def _best_counts(
     from nanodefect_assets.science.learning.benchmark import BEST, ratios, tally
 
     counts = [
-        tally(found.scores, one.runs, micrograph_ids, found.class_names)
+        tally(found.scores, one.runs, micrograph_ids, found.class_names, found.units)
         for one in contenders
         if one.name in names and one.repeats == BEST and one.trained_on is None
     ]
@@ -215,6 +216,7 @@ def _metadata(scores: "pd.DataFrame", thresholds: "pd.DataFrame", found: Gathere
         **{f"dice/{row['method']}": row["dice"] for row in whole.to_dict("records") if row["dice"] is not None},
         "training_fingerprint": found.fingerprint,
         "n_held_out_micrographs": len(found.held_out),
+        "n_held_out_independent": len(set(found.units.values())),
         "missing": dg.MetadataValue.json(found.missing),
         "scores": dg.MetadataValue.md(benchmark_table(scores)),
         "one_material_or_mixed": dg.MetadataValue.md(material_table(scores)),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, get_args
 import dagster as dg
 
 from nanodefect_assets.defs.checks import declare_check
+from nanodefect_assets.defs.hrtem.held_out import with_marks
 from nanodefect_assets.defs.hrtem.networks import starting_model
 from nanodefect_assets.defs.hrtem.scoring import pooled_metrics, score_rows
 from nanodefect_assets.defs.hrtem.segmenter_trainer import (
@@ -73,7 +74,8 @@ def segmenter(
 
     name: Architecture = context.partition_key  # pyright: ignore[reportAssignmentType]
     source = require_generation(home.home, TRAINING_SET, Place())
-    data = read_data(source, None if config.start_version is None else starting_model(home.home, config.start_version))
+    version = config.start_version
+    data = read_data(source, None if version is None else with_marks(home.home, starting_model(home.home, version)))
     params = config.training(config.own_training(), name, home.run_size)
     trainer = Trainer(context, config, home, compute, tracking, name, params, data)
     with making(context, home, inputs=[source], params=config) as out:

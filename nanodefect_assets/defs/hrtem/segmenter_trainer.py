@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field
 
-from nanodefect_assets.defs.hrtem.networks import marks_seen, segmenter_record, unseen_by
+from nanodefect_assets.defs.hrtem.held_out import marks_seen, units_of, unseen_by
+from nanodefect_assets.defs.hrtem.networks import segmenter_record
 from nanodefect_assets.defs.hrtem.scoring import count_thresholds, pooled_metrics
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import Compute, HomeResource
@@ -109,7 +110,8 @@ def read_data(source: "StoredGeneration", start: "StoredModel | None") -> Traini
 
     reader = PatchSetReader(source.folder / FOLDER)
     test = reader.read("test")
-    unseen = test if start is None else unseen_by(test, start.record)
+    micrographs = source.rows(TRAINING_MICROGRAPHS)
+    unseen = test if start is None else unseen_by(test, micrographs, [start.record])
     if not len(unseen):
         raise Refusal(
             "nothing_held_out",
@@ -122,7 +124,7 @@ def read_data(source: "StoredGeneration", start: "StoredModel | None") -> Traini
         train=reader.read("train"),
         validation=reader.read("validation"),
         test=unseen,
-        micrographs=source.rows(TRAINING_MICROGRAPHS),
+        micrographs=micrographs,
         fingerprint=reader.combined_fingerprint,
         start=start,
     )
@@ -200,9 +202,9 @@ class Trainer:
             data.micrographs[data.micrographs["side"] == "train"],
             fingerprint=data.fingerprint,
             code_version=self._context.assets_def.code_versions_by_key[self._context.asset_key] or "0",
-            scores={"dice": score_dice(best.counts, rng=rng)},
+            scores={"dice": score_dice(best.counts, units=units_of(data.micrographs), rng=rng)},
             architecture_params={"dropout": self._config.dropout},
-            seen=marks_seen(data.train, data.validation, start=data.start.record if data.start else None),
+            seen=marks_seen(data.micrographs, start=data.start.record if data.start else None),
             notes=f"Repeat {best.repeat} of {self._config.n_repeats}, the best on the validation side.",
         )
         with TemporaryDirectory(dir=self._home.home.prepare().mlflow) as draft:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import dagster as dg
 from pydantic import AfterValidator, BaseModel, Field
 
+from nanodefect_assets.defs.hrtem.held_out import counts_digest
 from nanodefect_assets.defs.hrtem.labelled import Labelled
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.refusal import Refusal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from nanodefect_assets.domain.patches import Side
+    from nanodefect_assets.science.hrtem.split import Split
     from nanodefect_assets.stores.generations import GenerationWriter
 
 
@@ -54,9 +56,7 @@ class TrainingSetConfig(
         return cls(**shares, **NormaliseParams.thesis(chapter).model_dump())
 
 
-def part_items(
-    items: Sequence[Labelled], thumbnails: "dict[str, np.ndarray]", config: TrainingSetConfig
-) -> "dict[str, Side]":
+def part_items(items: Sequence[Labelled], thumbnails: "dict[str, np.ndarray]", config: TrainingSetConfig) -> "Split":
     """Part every sample, and the simulated fields of every material, on their own."""
     from nanodefect_assets.science.hrtem.split import split_micrographs
 
@@ -74,6 +74,7 @@ class Cut:
     classes: "np.ndarray"
     pixel_size_nm: float | None
     patch_pixel_size_nm: float | None
+    counts_sha256: str
 
 
 class PatchCutter:
@@ -84,14 +85,14 @@ class PatchCutter:
         out: "GenerationWriter",
         config: TrainingSetConfig,
         items: Sequence[Labelled],
-        sides: "dict[str, Side]",
+        split: "Split",
     ) -> None:
         from nanodefect_assets.science.imaging.normalise import fit_normalisation
         from nanodefect_assets.stores.patch_sets import FOLDER, PatchSetWriter
 
-        self._out, self._config, self._sides = out, config, sides
+        self._out, self._config, self._split = out, config, split
         params = NormaliseParams.model_validate({name: getattr(config, name) for name in NormaliseParams.model_fields})
-        training = (item.load()[0].counts for item in items if sides.get(item.micrograph_id) == "train")
+        training = (item.load()[0].counts for item in items if split.sides.get(item.micrograph_id) == "train")
         self._recipe = fit_normalisation(training, params)
         self._writer = PatchSetWriter(
             out.folder / FOLDER,
@@ -115,13 +116,14 @@ class PatchCutter:
             classes=cut,
             pixel_size_nm=size_nm,
             patch_pixel_size_nm=None if size_nm is None else size_nm / factor,
+            counts_sha256=counts_digest(micrograph),
         )
 
     def add(self, item: Labelled, cutting: "Future[Cut]") -> None:
         """Write the patches of one micrograph, or why there are none."""
         from nanodefect_assets.domain.schemas import TRAINING_MICROGRAPHS
 
-        side = self._sides.get(item.micrograph_id)
+        side = self._split.sides.get(item.micrograph_id)
         try:
             cut = cutting.result()
         except Refusal as refusal:
@@ -136,7 +138,7 @@ class PatchCutter:
                 pixel_size_nm=cut.patch_pixel_size_nm,
                 source=item.source,
             )
-        self._out.add_rows(TRAINING_MICROGRAPHS, [_row(item, side, cut)])
+        self._out.add_rows(TRAINING_MICROGRAPHS, [_row(item, side, cut, self._split.units[item.micrograph_id])])
 
     def close(self) -> int:
         """Write what is left and return how many patches there are to train on."""
@@ -144,7 +146,7 @@ class PatchCutter:
         return self._writer.n_patches("train")
 
 
-def _row(item: Labelled, side: "Side | None", cut: Cut) -> dict[str, Any]:
+def _row(item: Labelled, side: "Side | None", cut: Cut, unit: str) -> dict[str, Any]:
     from nanodefect_assets.domain.patches import UNLABELLED
 
     is_labelled = cut.classes != UNLABELLED
@@ -152,6 +154,8 @@ def _row(item: Labelled, side: "Side | None", cut: Cut) -> dict[str, Any]:
         "micrograph_id": item.micrograph_id,
         "is_simulated": item.source.is_simulated,
         "side": side,
+        "independent_unit": unit,
+        "counts_sha256": cut.counts_sha256,
         "label_file_id": item.label_id,
         "material": item.source.material,
         "modality": item.source.modality,

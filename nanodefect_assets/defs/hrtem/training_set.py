@@ -40,7 +40,7 @@ _LEAST_PARTICLE, _MOST_PARTICLE = 0.01, 0.9
     key=list(_ASSET),
     deps=[["samples", "micrographs"], ["samples", "annotations"]],
     group_name="hrtem",
-    code_version="2",
+    code_version="3",
     kinds={"zarr", "parquet"},
     check_specs=[
         declare_check(
@@ -86,8 +86,7 @@ def training_set(
         drawn, thumbnails = _usable(out, home, samples, config)
         simulated = _simulated(home, config, n_simulated)
         items = [*drawn, *simulated]
-        sides = part_items(items, thumbnails, config)
-        patches = PatchCutter(out, config, items, sides)
+        patches = PatchCutter(out, config, items, part_items(items, thumbnails, config))
         with compute.executor() as executor:
             cuts = in_order(executor, patches.cut, items, ahead=2 * compute.n_threads)
             for done, (item, cut) in enumerate(cuts, start=1):

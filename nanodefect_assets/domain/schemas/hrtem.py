@@ -130,6 +130,13 @@ TRAINING_MICROGRAPHS = Table(
         MICROGRAPH,
         SIMULATED,
         text("side", "train, validation or test; missing if left out between two blocks of slices.", null=True),
+        text(
+            "independent_unit",
+            "What it belongs to that is one item in intervals: its file, with those that look alike, or a block of "
+            "frames where one file was parted; named by its first. Missing in sets of an older version.",
+            null=True,
+        ),
+        text("counts_sha256", "SHA-256 of its counts. Missing in sets of an older version.", null=True),
         text("label_file_id", "File of the labels; missing for a field simulated for training.", null=True),
         text("material", "What the particles are made of.", null=True),
         text("modality", "hrtem, hrstem or sem."),

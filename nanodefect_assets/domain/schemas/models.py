@@ -62,7 +62,7 @@ _PART = text("part", "Held-out micrographs that are scored together, in words: m
 def _with_interval(name: str, meaning: str) -> tuple[Column, ...]:
     return (
         number(name, meaning, null=True),
-        number(f"{name}_low", "Lower end of its 95 % interval over micrographs; missing for one.", null=True),
+        number(f"{name}_low", "Lower end of its 95 % interval over independent units; missing for one.", null=True),
         number(f"{name}_high", "Upper end.", null=True),
     )
 
@@ -85,6 +85,12 @@ BENCHMARK_SCORES = Table(
         number("pixel_from_nm", "Smallest pixel of the part; missing if not parted by it.", "nm/px", null=True),
         number("pixel_to_nm", "Pixel size that it stays below; missing if it has no end.", "nm/px", null=True),
         integer("n_micrographs", "Held-out micrographs of the part."),
+        integer(
+            "n_independent",
+            "Independent units among them, which intervals are over: files, or blocks where one file was parted. "
+            "Missing in scores of an older version.",
+            null=True,
+        ),
         *_with_interval("dice", "2 TP / (2 TP + FP + FN)."),
         *_with_interval("iou", "TP / (TP + FP + FN)."),
         *_with_interval("precision", "TP / (TP + FP)."),

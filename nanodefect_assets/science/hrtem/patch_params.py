@@ -57,9 +57,9 @@ class SplitParams(BaseModel):
     test_fraction: float = Field(default=0.15, ge=0, lt=0.5, description="Share of micrographs held out to the end.")
     split: Literal["auto", "random", "blocks"] = Field(
         default="auto",
-        description="How the micrographs of a sample are parted. blocks: in the order of their names, in contiguous "
-        "blocks, as slices of one volume want it. auto: at random, those that look alike kept together; in "
-        "blocks where that links most of a sample.",
+        description="How the micrographs of a sample are parted, the frames of a file never. blocks: in the order of "
+        "their names, in contiguous blocks, as slices of one volume want it. auto: at random, those that look alike "
+        "kept together; in blocks where that links most of a sample. A sample that is one file has blocks of frames.",
     )
     block_gap: int = Field(
         default=1, ge=0, le=100, description="Micrographs left out between two blocks, because they resemble both."

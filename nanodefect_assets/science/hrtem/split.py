@@ -1,7 +1,9 @@
 """Which micrographs train, which stop the training, which judge: whole micrographs, never patches."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -22,13 +24,30 @@ volumes, given in mixed order, 39 have such a twin."""
 _DIGITS = re.compile(r"(\d+)")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Where micrographs stand.
+
+    Attributes
+    ----------
+    sides : dict of str to str
+        Side of each micrograph; those left out between two blocks have none.
+    units : dict of str to str
+        Independent unit that each micrograph belongs to, by the name of its first file, or of its first frame where one
+        file was parted in blocks. A unit is on one side as a whole, and is one item where scores have intervals.
+    """
+
+    sides: dict[str, Side]
+    units: dict[str, str]
+
+
 def split_micrographs(
     strata: Mapping[str, Sequence[str]],
     params: SplitParams,
     *,
     thumbnails: Mapping[str, Float[np.ndarray, "row col"]] | None = None,
-) -> dict[str, Side]:
-    """Return the side of each micrograph; those left out between two blocks have none.
+) -> Split:
+    """Part micrographs by independent units.
 
     Parameters
     ----------
@@ -41,22 +60,52 @@ def split_micrographs(
 
     Notes
     -----
-    ``auto`` keeps micrographs that look alike on one side, and so frames of one file, which may show one place however
-    little noise lets them look alike; where that links most of a stratum it is a volume, and is parted in blocks. Of
-    one micrograph there is only training, of two training and test; of three unlike ones or more every side whose share
-    is not 0 has one.
+    The frames of a file are one unit: they may show one place, however little noise lets them look alike. A stratum
+    that is one file is parted in blocks of frames, and these are its units; frames further apart than ``block_gap`` are
+    taken to resemble one another no more than any two. ``auto`` makes one unit of files that look alike; where that
+    links most of a stratum it is a volume, and is parted in blocks of whole files. Of one unit there is only training,
+    of two training and test; of three or more every side whose share is not 0 has one.
     """
     images = thumbnails or {}
     sides: dict[str, Side] = {}
+    units: dict[str, str] = {}
     for stratum, found in strata.items():
         ordered = sorted(found, key=_as_people_count)
         rng = generator_for(params.split_seed, "split", stratum)
-        is_seen = params.split == "auto" and all(name in images for name in ordered)
-        groups = _joined_by_file(group_alike(ordered, images)) if is_seen else [[name] for name in ordered]
-        is_volume = len(ordered) > _FEW and (len(groups) <= _FEW or max(map(len, groups)) > len(ordered) / 2)
-        in_blocks = params.split == "blocks" or is_volume
-        sides |= _in_blocks(ordered, params, rng) if in_blocks else _at_random(groups, params, rng)
-    return sides
+        parts, in_blocks = _units(ordered, params, images)
+        sides |= _in_blocks(parts, params, rng) if in_blocks else _at_random(parts, params, rng)
+        units |= _named(parts)
+    return Split(sides=sides, units=units)
+
+
+def _units(
+    ordered: list[str], params: SplitParams, images: Mapping[str, Float[np.ndarray, "row col"]]
+) -> tuple[list[list[str]], bool]:
+    """Return the independent units of a stratum, and whether it is parted in blocks of them."""
+    by_file: dict[str, list[str]] = {}
+    for name in ordered:
+        by_file.setdefault(file_of(name), []).append(name)
+    files = list(by_file.values())
+    if len(files) == 1 and len(ordered) > _FEW:
+        n_frames = max(1, min(params.block_gap + 1, len(ordered) // 3))
+        blocks = [ordered[start : start + n_frames] for start in range(0, len(ordered), n_frames)]
+        return blocks, params.split != "random"
+    if params.split != "auto" or any(name not in images for name in ordered):
+        return files, params.split == "blocks"
+    groups = _joined_by_file(group_alike(ordered, images))
+    most = max(len(set(map(file_of, group))) for group in groups)
+    is_volume = len(files) > _FEW and (len(groups) <= _FEW or most > len(files) / 2)
+    return (files, True) if is_volume else (groups, False)
+
+
+def _named(units: Sequence[Sequence[str]]) -> dict[str, str]:
+    """Return the name of each micrograph's unit: the first file, or the first frame of a part of one file."""
+    n_units = Counter(file for unit in units for file in set(map(file_of, unit)))
+    named = {}
+    for unit in units:
+        first = min(unit, key=_as_people_count)
+        named |= dict.fromkeys(unit, file_of(first) if n_units[file_of(first)] == 1 else first)
+    return named
 
 
 def thumbnail(counts: Float[np.ndarray, "row col"]) -> Float[np.ndarray, "row col"]:
@@ -100,33 +149,48 @@ def _as_people_count(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in _DIGITS.split(name)]
 
 
-def _counts(n: int, params: SplitParams) -> dict[Side, int]:
-    n_test = max(round(n * params.test_fraction), int(params.test_fraction > 0 and n > 1))
-    n_validation = max(round(n * params.validation_fraction), int(params.validation_fraction > 0 and n > 2))
+def _counts(n: int, n_units: int, params: SplitParams) -> dict[Side, int]:
+    n_test = max(round(n * params.test_fraction), int(params.test_fraction > 0)) if n_units > 1 else 0
+    n_validation = max(round(n * params.validation_fraction), int(params.validation_fraction > 0))
+    n_validation = n_validation if n_units > 2 else 0
     return {"train": n - n_test - n_validation, "validation": n_validation, "test": n_test}
 
 
-def _at_random(groups: Sequence[Sequence[str]], params: SplitParams, rng: np.random.Generator) -> dict[str, Side]:
-    """Deal whole groups out, the largest first, each to the side that lacks most."""
-    wanted = _counts(sum(map(len, groups)), params)
-    sides: dict[str, Side] = {}
-    drawn = [groups[int(at)] for at in rng.permutation(len(groups))]
-    for group in sorted(drawn, key=len, reverse=True):
+def _at_random(units: Sequence[Sequence[str]], params: SplitParams, rng: np.random.Generator) -> dict[str, Side]:
+    """Deal whole units out, the largest first, each to the side that lacks most; no side with a share stays empty."""
+    wanted = _counts(sum(map(len, units)), len(units), params)
+    needed: list[Side] = [side for side, n in wanted.items() if n or side == "train"]
+    dealt: dict[Side, list[Sequence[str]]] = {side: [] for side in wanted}
+    drawn = [units[int(at)] for at in rng.permutation(len(units))]
+    for unit in sorted(drawn, key=len, reverse=True):
         side = max(wanted, key=lambda side: wanted[side])
-        wanted[side] -= len(group)
-        sides |= dict.fromkeys(group, side)
-    return sides
+        wanted[side] -= len(unit)
+        dealt[side].append(unit)
+    for side in needed:
+        if not dealt[side]:
+            donor = min((other for other in dealt.values() if len(other) > 1), key=lambda other: len(other[-1]))
+            dealt[side].append(donor.pop())
+    return {name: side for side, own in dealt.items() for unit in own for name in unit}
 
 
-def _in_blocks(ordered: list[str], params: SplitParams, rng: np.random.Generator) -> dict[str, Side]:
-    """Part in contiguous blocks, training in the middle: it can best spare the gaps to the others."""
-    counts = _counts(len(ordered), params)
+def _in_blocks(units: Sequence[Sequence[str]], params: SplitParams, rng: np.random.Generator) -> dict[str, Side]:
+    """Part in contiguous blocks of whole units, training in the middle: it can best spare the gaps to the others."""
+    sizes = [len(unit) for unit in units]
+    counts = _counts(sum(sizes), len(units), params)
     ends: tuple[Side, Side] = ("validation", "test")
     first, last = ends if rng.random() < 0.5 else ends[::-1]
-    gap = min(params.block_gap, counts["train"] // 4)
-    start, stop = counts[first], len(ordered) - counts[last]
-    middle = range(start + gap * (start > 0), stop - gap * (stop < len(ordered)))
-    sides: dict[str, Side] = {name: first for name in ordered[:start]}
-    sides |= {ordered[at]: "train" for at in middle}
-    sides |= {name: last for name in ordered[stop:]}
+    start = _nearest(sizes, counts[first], len(units) - 1 - (counts[last] > 0))
+    stop = len(units) - _nearest(sizes[::-1], counts[last], len(units) - 1 - start)
+    middle = [name for unit in units[start:stop] for name in unit]
+    gap = min(params.block_gap, len(middle) // 4)
+    sides: dict[str, Side] = {name: first for unit in units[:start] for name in unit}
+    sides |= {name: "train" for name in middle[gap * (start > 0) : len(middle) - gap * (stop < len(units))]}
+    sides |= {name: last for unit in units[stop:] for name in unit}
     return sides
+
+
+def _nearest(sizes: Sequence[int], wanted: int, at_most: int) -> int:
+    """Return how many units from the beginning come nearest to `wanted` micrographs: one at least, if any is wanted."""
+    if not wanted:
+        return 0
+    return 1 + int(np.abs(np.cumsum(sizes[:at_most]) - wanted).argmin())

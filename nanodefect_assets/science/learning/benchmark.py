@@ -8,10 +8,10 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from nanodefect_assets.science.learning.benchmark_params import BenchmarkParams
-from nanodefect_assets.science.learning.comparison import add_by_file, draw_micrographs
+from nanodefect_assets.science.learning.comparison import add_by_unit, draw_micrographs
 
-_Counts = Int[np.ndarray, "run micrograph class 3"]
-_Draws = Int[np.ndarray, "resample micrograph"]
+_Counts = Int[np.ndarray, "run unit class 3"]
+_Draws = Int[np.ndarray, "resample unit"]
 
 SCORES = ("dice", "iou", "precision", "recall")
 BEST, MEAN = "best", "mean"
@@ -83,7 +83,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A number with its 95 % confidence interval over micrographs; what is not defined is None."""
+    """A number with its 95 % confidence interval over independent units; what is not defined is None."""
 
     value: float | None
     low: float | None = None
@@ -141,11 +141,13 @@ def _span(edges: Sequence[float], at: int) -> tuple[float, float]:
 
 
 def tally(
-    rows: pd.DataFrame, runs: Sequence[str], micrograph_ids: Sequence[str], class_names: Sequence[str]
+    rows: pd.DataFrame,
+    runs: Sequence[str],
+    micrograph_ids: Sequence[str],
+    class_names: Sequence[str],
+    units: Mapping[str, str] | None = None,
 ) -> _Counts:
-    """Return the pixels found rightly, found wrongly and missed, by run, micrograph and class.
-
-    Frames of one file count as one micrograph.
+    """Return the pixels found rightly, found wrongly and missed, by run, independent unit and class.
 
     Parameters
     ----------
@@ -153,6 +155,8 @@ def tally(
         Rows of the table ``model_scores``.
     runs, micrograph_ids, class_names : sequence of str
         Which of them, and their order.
+    units : mapping of str to str, or None
+        Independent unit of each micrograph, as the split has them. None: its file.
 
     Raises
     ------
@@ -165,7 +169,7 @@ def tally(
     if (missing := found.isna().any(axis=1)).any():
         raise ValueError(f"Expected every model judged on the same micrographs. Missing: {found.index[missing][0]}.")
     counts = found.to_numpy(np.int64).reshape(len(runs), len(micrograph_ids), len(class_names), 3)
-    return add_by_file(counts, micrograph_ids, axis=1)
+    return add_by_unit(counts, micrograph_ids, units, axis=1)
 
 
 def ratios(counts: Int[np.ndarray, "*batch class 3"]) -> dict[str, Float[np.ndarray, "*batch"]]:
@@ -189,10 +193,10 @@ def estimate(counts: _Counts, draws: _Draws) -> dict[str, Estimate]:
 
     Parameters
     ----------
-    counts : ndarray of shape (run, micrograph, class, 3)
+    counts : ndarray of shape (run, unit, class, 3)
         As `tally` returns them.
-    draws : ndarray of shape (resample, micrograph)
-        How often each micrograph is drawn; see `compare_dice` of the room for why micrographs are.
+    draws : ndarray of shape (resample, unit)
+        How often each unit is drawn; see `compare_dice` of the room for why units are.
 
     Notes
     -----
@@ -239,6 +243,7 @@ def score_contenders(
     parts: Sequence[Part],
     *,
     class_names: Sequence[str],
+    units: Mapping[str, str] | None = None,
     params: BenchmarkParams,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
@@ -254,8 +259,10 @@ def score_contenders(
         Held-out micrographs.
     class_names : sequence of str
         Classes but the support.
+    units : mapping of str to str, or None
+        As in `tally`.
     params : BenchmarkParams
-        How often micrographs are drawn again.
+        How often units are drawn again.
     rng : Generator
         Draws them, the same ones for all contenders.
 
@@ -266,14 +273,14 @@ def score_contenders(
     """
     found = []
     for part in parts:
-        counts = [tally(rows, one.runs, part.micrograph_ids, class_names) for one in contenders]
+        counts = [tally(rows, one.runs, part.micrograph_ids, class_names, units) for one in contenders]
         draws = draw_micrographs(counts[0].shape[1] if counts else 0, params.n_resamples, rng)
         leader = _leader(contenders, counts)
         for one, own in zip(contenders, counts, strict=True):
             behind = Estimate(value=None) if leader is None or own is leader else dice_ahead(leader, own, draws)
             columns = (estimate(own, draws)[name].columns(name) for name in SCORES)
             scored = {key: value for named in columns for key, value in named.items()}
-            found.append(_described(one, part) | scored | behind.columns("dice_behind"))
+            found.append(_described(one, part, own.shape[1]) | scored | behind.columns("dice_behind"))
     return pd.DataFrame(found)
 
 
@@ -283,7 +290,7 @@ def _leader(contenders: Sequence[Contender], counts: Sequence[_Counts]) -> _Coun
     return max(own, key=lambda got: float(ratios(got.sum(axis=1))["dice"].mean()), default=None)
 
 
-def _described(one: Contender, part: Part) -> dict[str, object]:
+def _described(one: Contender, part: Part, n_independent: int) -> dict[str, object]:
     dose, pixel = part.dose_e_per_nm2 or (None, None), part.pixel_size_nm or (None, None)
     return {
         "method": one.name,
@@ -298,6 +305,7 @@ def _described(one: Contender, part: Part) -> dict[str, object]:
         "pixel_from_nm": pixel[0],
         "pixel_to_nm": _finite(pixel[1]),
         "n_micrographs": len(part.micrograph_ids),
+        "n_independent": n_independent,
     }
 
 

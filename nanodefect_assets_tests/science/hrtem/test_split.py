@@ -11,6 +11,27 @@ from nanodefect_assets.science.hrtem.patch_params import SplitParams
 from nanodefect_assets.science.hrtem.split import split_micrographs, thumbnail
 
 
+def sides_of(strata, params, **known):
+    return split_micrographs(strata, params, **known).sides
+
+
+def unlike(names, rng):
+    """Return thumbnails of micrographs that have nothing in common."""
+    return {name: thumbnail(rng.normal(0, 1, (48, 48))) for name in names}
+
+
+def frames_of(*n_frames):
+    return [f"{file}.tif@{number:04d}" for file, n in zip("abcdefgh", n_frames, strict=False) for number in range(n)]
+
+
+def file_sides(frames, sides):
+    """Return the sides that the frames of each file are on."""
+    found = {}
+    for frame in frames:
+        found.setdefault(frame[0], set()).add(sides.get(frame))
+    return found
+
+
 def names(n):
     return [f"{number}.tif" for number in range(n)]
 
@@ -23,7 +44,7 @@ def slices(n, rng):
 
 @given(n=st.integers(1, 60), split=st.sampled_from(["random", "blocks"]), seed=st.integers(0, 99))
 def test_every_side_has_micrographs_where_there_are_three(n, split, seed):
-    sides = split_micrographs({"a": names(n)}, SplitParams(split=split, split_seed=seed))
+    sides = sides_of({"a": names(n)}, SplitParams(split=split, split_seed=seed))
 
     present = set(sides.values())
     assert set(sides) <= set(names(n))
@@ -34,7 +55,7 @@ def test_every_side_has_micrographs_where_there_are_three(n, split, seed):
 
 @given(n=st.integers(3, 60), seed=st.integers(0, 99))
 def test_blocks_are_contiguous_in_the_order_of_numbers_with_gaps_between(n, seed):
-    sides = split_micrographs({"a": names(n)}, SplitParams(split="blocks", split_seed=seed))
+    sides = sides_of({"a": names(n)}, SplitParams(split="blocks", split_seed=seed))
 
     ordered = [sides.get(name) for name in names(n)]
     kept = [side for side in ordered if side is not None]
@@ -44,9 +65,9 @@ def test_blocks_are_contiguous_in_the_order_of_numbers_with_gaps_between(n, seed
 
 
 def test_slices_of_a_volume_are_told_from_separate_fields(rng):
-    volume = split_micrographs({"a": names(30)}, SplitParams(), thumbnails=slices(30, rng))
+    volume = sides_of({"a": names(30)}, SplitParams(), thumbnails=slices(30, rng))
     fields = {name: thumbnail(rng.normal(0, 1, (48, 48))) for name in names(30)}
-    separate = split_micrographs({"a": names(30)}, SplitParams(), thumbnails=fields)
+    separate = sides_of({"a": names(30)}, SplitParams(), thumbnails=fields)
 
     assert len(volume) == 28
     assert len(separate) == 30
@@ -57,7 +78,7 @@ def test_twins_are_never_on_two_sides(rng):
     places = rng.normal(0, 3, (15, 48, 48))
     images = {name: thumbnail(places[n % 15] + rng.normal(0, 1, (48, 48))) for n, name in enumerate(names(30))}
 
-    sides = split_micrographs({"a": names(30)}, SplitParams(), thumbnails=images)
+    sides = sides_of({"a": names(30)}, SplitParams(), thumbnails=images)
 
     assert all(sides[f"{n}.tif"] == sides[f"{n + 15}.tif"] for n in range(15))
     assert set(sides.values()) == set(SIDES)
@@ -65,21 +86,21 @@ def test_twins_are_never_on_two_sides(rng):
 
 def test_another_batch_moves_no_micrograph():
     params = SplitParams()
-    alone = split_micrographs({"a": names(20)}, params)
+    alone = sides_of({"a": names(20)}, params)
 
-    both = split_micrographs({"b": [f"b/{name}" for name in names(9)], "a": names(20)[::-1]}, params)
+    both = sides_of({"b": [f"b/{name}" for name in names(9)], "a": names(20)[::-1]}, params)
 
     assert {name: both[name] for name in alone} == alone
 
 
 def test_another_seed_parts_otherwise():
-    parted = [split_micrographs({"a": names(20)}, SplitParams(split_seed=seed)) for seed in (1, 2)]
+    parted = [sides_of({"a": names(20)}, SplitParams(split_seed=seed)) for seed in (1, 2)]
 
     assert parted[0] != parted[1]
 
 
 def test_published_shares():
-    counts = Counter(split_micrographs({"a": names(172)}, SplitParams.thesis()).values())
+    counts = Counter(sides_of({"a": names(172)}, SplitParams.thesis()).values())
 
     assert counts["test"] == 43
     assert counts["train"] / counts["validation"] == pytest.approx(4, rel=0.02)
@@ -89,7 +110,7 @@ def test_frames_of_one_file_are_on_one_side_however_little_they_look_alike(rng):
     frames = [f"{name}.tif@{number:04d}" for name in "abc" for number in range(4)]
     alone = names(20)
     images = {name: thumbnail(rng.normal(0, 1, (48, 48))) for name in (*frames, *alone)}
-    sides = split_micrographs({"a": [*frames, *alone]}, SplitParams(), thumbnails=images)
+    sides = sides_of({"a": [*frames, *alone]}, SplitParams(), thumbnails=images)
 
     assert [len({sides[frame] for frame in frames if frame.startswith(name)}) for name in "abc"] == [1, 1, 1]
     assert set(sides.values()) == set(SIDES)
@@ -98,7 +119,70 @@ def test_frames_of_one_file_are_on_one_side_however_little_they_look_alike(rng):
 def test_one_file_of_many_frames_is_parted_in_blocks(rng):
     frames = [f"stack.tif@{number:04d}" for number in range(30)]
     images = {name: thumbnail(rng.normal(0, 1, (48, 48))) for name in frames}
-    sides = split_micrographs({"a": frames}, SplitParams(), thumbnails=images)
+    sides = sides_of({"a": frames}, SplitParams(), thumbnails=images)
 
     assert len(sides) == 28
     assert sum(sides.get(a) != sides.get(b) for a, b in pairwise(frames)) == 4
+
+
+@pytest.mark.parametrize("split", ["auto", "random", "blocks"])
+@pytest.mark.parametrize(
+    "n_frames", [(20, 20, 20), (15, 15, 15, 15), (2, 2, 2), (4, 4, 4, 4), (40, 3, 3), (3, 40, 9, 9)]
+)
+def test_a_few_files_of_many_frames_are_on_every_side_and_each_on_one(rng, split, n_frames):
+    frames = frames_of(*n_frames)
+    for seed in range(5):
+        params = SplitParams(split=split, split_seed=seed)
+        sides = sides_of({"a": frames}, params, thumbnails=unlike(frames, rng))
+
+        assert set(sides.values()) == set(SIDES)
+        assert all(len(found - {None}) == 1 for found in file_sides(frames, sides).values())
+
+
+@pytest.mark.parametrize("split", ["auto", "random", "blocks"])
+@pytest.mark.parametrize("n_frames", [(10, 10), (15, 3), (2, 1)])
+def test_of_two_files_one_trains_and_one_tests(rng, split, n_frames):
+    frames = frames_of(*n_frames)
+    sides = sides_of({"a": frames}, SplitParams(split=split), thumbnails=unlike(frames, rng))
+
+    found = [kept - {None} for kept in file_sides(frames, sides).values()]
+    assert sorted(map(sorted, found)) == [["test"], ["train"]]
+
+
+def test_frames_that_look_alike_make_no_volume_of_files(rng):
+    """Movies of three places: the frames of each look alike, and no two places do."""
+    frames = frames_of(40, 10, 10)
+    images = {frame: one for file in "abc" for frame, one in movie(file, frames, rng).items()}
+    split = split_micrographs({"a": frames}, SplitParams(), thumbnails=images)
+
+    assert len(split.sides) == 60, "nothing is left out between blocks"
+    assert set(split.units.values()) == {"a.tif", "b.tif", "c.tif"}
+
+
+def movie(file, frames, rng):
+    place = rng.normal(0, 3, (48, 48))
+    return {name: thumbnail(place + rng.normal(0, 1, (48, 48))) for name in frames if name.startswith(file)}
+
+
+@pytest.mark.parametrize("split", ["auto", "random", "blocks"])
+def test_a_unit_is_on_one_side_and_is_a_file_or_a_block_of_one_file_alone(rng, split):
+    several, alone = frames_of(4, 4, 4), [f"stack.tif@{number:04d}" for number in range(31)]
+    images = unlike([*several, *alone], rng)
+    found = split_micrographs({"a": several, "b": alone}, SplitParams(split=split), thumbnails=images)
+
+    sides = {}
+    for name, unit in found.units.items():
+        sides.setdefault(unit, set()).add(found.sides.get(name))
+    assert all(len(kept - {None}) == 1 for kept in sides.values())
+    assert {found.units[name] for name in several} == {"a.tif", "b.tif", "c.tif"}
+    assert [found.units[name] for name in alone[:5]] == [alone[0], alone[0], alone[2], alone[2], alone[4]]
+
+
+def test_files_that_look_alike_are_one_unit_but_for_a_volume_of_them(rng):
+    places = rng.normal(0, 3, (15, 48, 48))
+    twins = {name: thumbnail(places[n % 15] + rng.normal(0, 1, (48, 48))) for n, name in enumerate(names(30))}
+
+    found = split_micrographs({"a": names(30)}, SplitParams(), thumbnails=twins)
+    assert [found.units[f"{n + 15}.tif"] for n in range(15)] == names(15)
+    volume = split_micrographs({"a": names(30)}, SplitParams(), thumbnails=slices(30, rng))
+    assert volume.units == {name: name for name in names(30)}

@@ -170,3 +170,20 @@ def test_frames_of_one_file_are_one_micrograph():
     counts = tally(found, ["r"], ["x@0000", "x@0001", "y"], ["particle"])
 
     assert counts.tolist() == [[[[14, 3, 4]], [[1, 0, 4]]]]
+
+
+def test_the_number_beside_an_interval_is_that_of_independent_units(rng):
+    frames = [f"x@{number:04d}" for number in range(4)]
+    found = rows("r", [(9, 1, 1), (5, 2, 3), (1, 0, 4), (2, 2, 2)]).assign(micrograph_id=frames)
+    one, part = (
+        Contender(name="unet", runs=("r",), repeats="best"),
+        Part(micrograph_ids=tuple(frames), is_simulated=False),
+    )
+    blocks = {name: frames[number - number % 2] for number, name in enumerate(frames)}
+
+    scored = [
+        score_contenders(found, [one], [part], class_names=["particle"], units=units, params=PARAMS, rng=rng)
+        for units in (None, blocks)
+    ]
+    assert [(int(rows["n_micrographs"][0]), int(rows["n_independent"][0])) for rows in scored] == [(4, 1), (4, 2)]
+    assert [rows["dice_low"].isna()[0] for rows in scored] == [True, False]

@@ -102,3 +102,36 @@ def test_frames_of_one_file_are_one_item_and_their_pixels_are_added(rng):
 def test_one_micrograph_fewer_than_there_are_is_drawn(rng):
     assert (draw_micrographs(5, 20, rng).sum(axis=1) == 4).all()
     assert score_dice(judged([0.5, 0.9]), rng=rng).interval == (judged([0.5]).mean_dice, judged([0.9]).mean_dice)
+
+
+def test_blocks_of_one_file_are_items_where_the_split_parted_it(rng):
+    names = tuple(f"b/a/stack.tif@{number:04d}" for number in range(8))
+    frames = [replace(judged(recalls), micrograph_ids=names) for recalls in ([0.7, 0.8] * 4, [0.5, 0.6] * 4)]
+    units = {name: names[number - number % 2] for number, name in enumerate(names)}
+
+    parted = compare_dice(*frames, units=units, rng=rng)
+    whole = compare_dice(*frames, rng=rng)
+
+    assert (parted.challenger.n, whole.challenger.n) == (4, 1)
+    assert parted.difference_interval == pytest.approx((parted.difference, parted.difference))
+    assert whole.difference_interval is None
+
+
+def test_intervals_over_blocks_of_frames_hold_the_truth_more_often_than_those_over_frames(rng):
+    """Stacks of 60 frames; each frame is as hard as the mean of two draws, one of which it shares with the next."""
+    inside = {"blocks": 0, "frames": 0}
+    names = tuple(f"b/a/stack.tif@{number:04d}" for number in range(60))
+    units = {
+        "blocks": {name: names[number - number % 2] for number, name in enumerate(names)},
+        "frames": {name: name for name in names},
+    }
+    expected = judged([0.6] * 2).mean_dice
+    for _ in range(300):
+        drawn = rng.normal(0.6, 0.1, 61)
+        stack = replace(judged(np.clip((drawn[1:] + drawn[:-1]) / 2, 0, 1)), micrograph_ids=names)
+        for name, own in units.items():
+            low, high = score_dice(stack, units=own, n_resamples=300, rng=rng).interval
+            inside[name] += low <= expected <= high
+
+    assert inside["blocks"] > 0.84 * 300
+    assert inside["blocks"] > inside["frames"] + 6

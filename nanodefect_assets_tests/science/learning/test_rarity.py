@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nanodefect_assets.domain.patches import UNLABELLED, PatchSet
+from nanodefect_assets.science.learning.apply import judge
 from nanodefect_assets.science.learning.batches import Batches
 from nanodefect_assets.science.learning.networks import build_network
 from nanodefect_assets.science.learning.params import TrainingParams
@@ -84,8 +85,6 @@ def test_a_rare_class_is_learnt_in_a_time_in_which_equal_weights_do_not_find_it(
 
 
 def judged(network, patches):
-    from nanodefect_assets.science.learning.apply import judge
-
     return judge(network, patches)[1].pooled
 
 
