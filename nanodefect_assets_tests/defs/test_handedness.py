@@ -2,6 +2,7 @@
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 
@@ -9,9 +10,10 @@ from nanodefect_assets.cli.simulate_chiral import simulate_chiral_batch
 from nanodefect_assets.defs.ingest import ingest_batch
 from nanodefect_assets.defs.instance import open_instance
 from nanodefect_assets.defs.jobs import TRAIN_HANDEDNESS
+from nanodefect_assets.defs.population import handedness_fraction
 from nanodefect_assets.defs.resources import Compute, HomeResource
-from nanodefect_assets.defs.sem import studying
-from nanodefect_assets.defs.sem.handedness_model import HANDEDNESS_MODEL
+from nanodefect_assets.defs.sem import handedness, studying
+from nanodefect_assets.defs.sem.handedness_maker import HANDEDNESS_MODEL
 from nanodefect_assets.defs.sem.label_noise_study import label_noise_study
 from nanodefect_assets.defs.sem.sevens import sevens
 from nanodefect_assets.defs.tracking import Tracking
@@ -36,7 +38,7 @@ material: Te
 simulated: true
 chirality:
   true_enantiomers: true
-  expected_minority_share: 0.08
+  expected_minority_share: {share}
   anchors:
 {anchors}
 files:
@@ -64,21 +66,23 @@ def field(hands, rng):
     return (counts + rng.normal(0, 2, counts.shape)).astype(np.float32), middles
 
 
-def drop(home, batch="chiral-1", *, anchors="right", n_fields=3):
-    """Drop fields of particles of which a fifth is left-handed; return the hands, field by field."""
+def drop(home, *, share=0.08, n_fields=3, flipped=()):
+    """Drop fields of particles of which a fifth is left-handed; return the hands, field by field.
+
+    An image that came in flipped shows the other hand than the one that its anchor states.
+    """
     rng = np.random.default_rng(4)
-    folder = home.landing / batch
+    folder = home.landing / "chiral-1"
     folder.mkdir()
     lines, hands = [], []
     for number in range(n_fields):
         is_right = rng.permutation(np.arange(N_EACH) >= MINORITY * N_EACH)
         counts, middles = field(is_right, rng)
-        tifffile.imwrite(folder / f"{number}.tif", counts)
+        tifffile.imwrite(folder / f"{number}.tif", counts[:, ::-1] if number in flipped else counts)
         hands.append(is_right)
-        first = int(np.flatnonzero(is_right)[0])
-        if anchors != "none":
-            lines.append(f"    - {number}.tif {middles[first][0]},{middles[first][1]} {anchors}")
-    (folder / "batch.yaml").write_text(YAML.format(anchors="\n".join(lines) or "    []"))
+        row, col = middles[int(np.flatnonzero(is_right)[0])]
+        lines.append(f"    - {number}.tif {row},{counts.shape[1] - 1 - col if number in flipped else col} right")
+    (folder / "batch.yaml").write_text(YAML.format(anchors="\n".join(lines), share=share))
     return folder, hands
 
 
@@ -93,12 +97,57 @@ def chiral(tmp_path_factory):
         patch.setenv("DAGSTER_HOME", str(home.dagster))
         patch.setenv("NANODEFECT_THREADS", "1")
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        patch.setattr("nanodefect_assets.defs.sem.handedness_model.recipe_of", small_recipe)
+        patch.setattr("nanodefect_assets.defs.sem.handedness_maker.recipe_of", small_recipe)
         folder, hands = drop(home)
         with open_instance(home) as instance:
             done = ingest_batch(defs, instance, home, folder, say=lambda line: None)
     assert done.trouble == ()
     return home, np.concatenate(hands)
+
+
+@pytest.fixture
+def landing(tmp_path, monkeypatch):
+    """Home of its own that Dagster's assets work in."""
+    home = Home(tmp_path / "home").prepare()
+    monkeypatch.setenv("NANODEFECT_HOME", str(home.root))
+    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+    monkeypatch.setenv("NANODEFECT_THREADS", "1")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    return home
+
+
+def ingest(home, folder):
+    from nanodefect_assets.definitions import defs
+
+    with open_instance(home) as instance:
+        return ingest_batch(defs, instance, home, folder, say=lambda line: None)
+
+
+def test_a_racemic_batch_has_no_model_and_no_hands_and_says_why(landing):
+    folder, _ = drop(landing, share=0.5, n_fields=1)
+
+    done = ingest(landing, folder)
+
+    assert done.trouble == ()
+    (model,) = rows(landing, "SELECT * FROM handedness_models")
+    assert (model["method"], model["model_version"], model["majority_hand"]) == (None, None, None)
+    assert "racemic" in model["reason"]
+    assert rows(landing, "SELECT * FROM handedness") == rows(landing, "SELECT * FROM handedness_fractions") == []
+
+
+@pytest.mark.slow
+def test_an_image_that_came_in_flipped_is_told_by_its_anchor_and_by_its_particles(landing, monkeypatch):
+    monkeypatch.setattr("nanodefect_assets.defs.sem.handedness_maker.recipe_of", small_recipe)
+    folder, _ = drop(landing, flipped=(2,), n_fields=4)
+
+    done = ingest(landing, folder)
+
+    told = " ".join(map(str, done.doubts))
+    assert "anchors agree" in told
+    assert "no image flipped" in told
+    assert "2.tif" in told
+    (model,) = rows(landing, "SELECT * FROM handedness_models")
+    assert (model["n_anchors_contradicting"], model["majority_hand"]) == (1, "right")
 
 
 def small_recipe(protocol, method, *, is_digits):
@@ -150,16 +199,10 @@ def test_each_particle_has_its_hand_and_leads_back_to_its_model(chiral):
 
 
 @pytest.mark.slow
-def test_a_simulated_chiral_batch_goes_from_the_landing_folder_to_its_fraction(tmp_path, monkeypatch):
+def test_a_simulated_chiral_batch_goes_from_the_landing_folder_to_its_fraction(landing, monkeypatch):
     """Particles with facets as plain as can be, so that a small network learns them in a minute."""
-    from nanodefect_assets.definitions import defs
-
-    home = Home(tmp_path / "home").prepare()
-    monkeypatch.setenv("NANODEFECT_HOME", str(home.root))
-    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
-    monkeypatch.setenv("NANODEFECT_THREADS", "1")
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr("nanodefect_assets.defs.sem.handedness_model.recipe_of", quick_recipe)
+    home = landing
+    monkeypatch.setattr("nanodefect_assets.defs.sem.handedness_maker.recipe_of", quick_recipe)
     plain = {"chiral_facet": 0.9, "chiral_facet_spread": 0.05, "roll_spread_deg": 3, "side_light": 0.1}
     params = ChiralBatchParams(
         left_fraction=0.15,
@@ -169,8 +212,7 @@ def test_a_simulated_chiral_batch_goes_from_the_landing_folder_to_its_fraction(t
     )
     folder = simulate_chiral_batch(home.landing, params)
 
-    with open_instance(home) as instance:
-        done = ingest_batch(defs, instance, home, folder, say=lambda line: None)
+    done = ingest(home, folder)
 
     assert done.trouble == ()
     (model,) = rows(home, "SELECT * FROM handedness_models")
@@ -310,3 +352,52 @@ def test_sevens_come_from_a_file_that_is_named_and_nothing_is_fetched(home, digi
     assert made.arrays("sevens").read("sevens").shape == (30, 28, 28)
     (check,) = result.get_asset_check_evaluations()
     assert (check.check_name, check.passed) == ("as_many_as_published", False)
+
+
+# Rows by hand
+
+
+def answers_of(*log_odds):
+    from nanodefect_assets.science.sem.answers import HandednessAnswers
+
+    odds = np.array(log_odds)
+    return HandednessAnswers(log_odds=odds, p_right=1 / (1 + np.exp(-odds)), agreement=np.ones(len(odds)))
+
+
+@pytest.mark.parametrize(("majority", "hands"), [("right", ["right", "left"]), ("left", ["left", "right"])])
+def test_a_particle_of_the_majority_has_its_hand_and_the_other_the_other(majority, hands):
+    said = [handedness._said(answers_of(2.0, -2.0), at, majority) for at in (0, 1)]
+
+    assert [one["hand"] for one in said] == hands
+    assert [one["p_right"] > 0.5 for one in said] == [hand == "right" for hand in hands]
+    assert [one["p_majority"] > 0.5 for one in said] == [True, False]
+
+
+def test_without_a_named_majority_particles_have_no_hand():
+    said = handedness._said(answers_of(2.0), 0, None)
+
+    assert (said["hand"], said["p_right"]) == (None, None)
+    assert said["p_majority"] > 0.5
+
+
+def test_fractions_count_the_minority_and_the_left_hand_of_each_aliquot_and_of_all():
+    particles = pd.DataFrame(
+        {
+            "micrograph_id": ["a", "a", "b", "b", "c", "c"],
+            "aliquot": ["t1", "t1", "t1", "t1", "t2", "t2"],
+            "is_simulated": False,
+            "log_odds": [1.0, -1.0, 2.0, 3.0, -1.0, -2.0],
+            "hand": ["left", "right", "left", "left", "right", "right"],
+        }
+    )
+
+    rows = {row["aliquot_time"]: row for row in handedness_fraction._summarise(particles, "b-1")}
+
+    assert {time: (row["n_minority"], row["n_particles"], row["n_left"]) for time, row in rows.items()} == {
+        "t1": (1, 4, 3),
+        "t2": (2, 2, 0),
+        None: (3, 6, 3),
+    }
+    assert rows[None]["left_fraction"] == rows[None]["minority_fraction"] == 0.5
+    assert rows["t2"]["minority_fraction_low"] is None, "one micrograph tells nothing of its like"
+    assert rows[None]["minority_fraction_low"] < 0.5 < rows[None]["minority_fraction_high"]

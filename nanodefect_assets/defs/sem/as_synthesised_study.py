@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nanodefect_assets.domain.checkpoint import Checkpoint
     from nanodefect_assets.domain.progress import OnStep
+    from nanodefect_assets.science.sem.noise import LabelErrorEstimate
     from nanodefect_assets.science.sem.study import StudyCell
     from nanodefect_assets.science.sem.trained import HandednessRecipe
 
@@ -45,7 +46,7 @@ class AsSynthesisedConfig(StudyParams, dg.Config):
 @dg.asset(
     key=list(_ASSET),
     group_name="sem",
-    code_version="2",
+    code_version="3",
     kinds={"pytorch", "mlflow"},
     check_specs=[
         declare_check(
@@ -125,6 +126,7 @@ def _train(
     device: str,
     on_step: "OnStep",
     checkpoint: "Checkpoint",
+    estimate: "LabelErrorEstimate | None",
 ) -> "StudyCell":
     from nanodefect_assets.domain.randomness import generator_for
     from nanodefect_assets.science.sem.split import split_as_found
@@ -142,6 +144,7 @@ def _train(
         device=device,
         on_step=on_step,
         checkpoint=checkpoint,
+        estimate=estimate,
     )
 
 

@@ -10,7 +10,8 @@ from nanodefect_assets.defs.making import making, report, upstream
 from nanodefect_assets.defs.partitions import batch_of_sample, place_of, sample
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.sem.crop_sets import CropSet, read_crops
-from nanodefect_assets.defs.sem.handedness_model import HANDEDNESS_MODEL, trained_of
+from nanodefect_assets.defs.sem.handedness_maker import HANDEDNESS_MODEL
+from nanodefect_assets.defs.sem.handedness_registry import trained_of
 from nanodefect_assets.domain.keys import Place
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def handedness(context: dg.AssetExecutionContext, home: HomeResource, compute: C
 
     crops = upstream(context, home, "sem", "te_crops")
     model = current_generation(home.home, HANDEDNESS_MODEL, Place(batch=place_of(context).batch))
-    models = [] if model is None else model.rows(HANDEDNESS_MODELS).to_dict(orient="records")
+    models = [] if model is None else _stated(model.rows(HANDEDNESS_MODELS))
     with making(context, home, inputs=[crops] + ([model] if model and models else [])) as out:
         out.add_rows(HANDEDNESS, [])
         found = read_crops([crops]) if models and models[0]["model_version"] is not None else None
@@ -75,18 +76,28 @@ def handedness(context: dg.AssetExecutionContext, home: HomeResource, compute: C
     )
 
 
+def _stated(rows: "pd.DataFrame") -> list[dict[str, Any]]:
+    """Return rows with None for what is missing: pandas reads a missing text back as not-a-number."""
+    return [
+        {str(name): None if value != value else value for name, value in row.items()}
+        for row in rows.to_dict(orient="records")
+    ]
+
+
 def _judge(
     home: HomeResource, compute: Compute, found: CropSet, model: dict[Any, Any], *, was_trained_on: bool
 ) -> list[dict[str, Any]]:
     """Return the rows of `HANDEDNESS` of a sample."""
+    from nanodefect_assets.science.learning.devices import threads
     from nanodefect_assets.science.sem.answers import answer
     from nanodefect_assets.stores.registry import model_version
 
     stored = model_version(home.home, model["model_name"], model["model_version"])
     share = model["estimated_minority_share"]
-    error = 0.0 if share is None or share != share else min(float(share), _LARGEST_ERROR)
+    error = 0.0 if share is None else min(float(share), _LARGEST_ERROR)
     images = found.images.astype("float32") / found.images.max(axis=(1, 2), keepdims=True)
-    answers = answer(trained_of(stored), images, error_fraction=error, device=compute.pick_device())
+    with threads(compute.n_threads):
+        answers = answer(trained_of(stored), images, error_fraction=error, device=compute.pick_device())
     return [
         {
             **{name: row[name] for name in ("particle_id", "micrograph_id", "is_simulated")},

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from nanodefect_assets.domain.checkpoint import Checkpoint
     from nanodefect_assets.domain.progress import OnStep
+    from nanodefect_assets.science.sem.noise import LabelErrorEstimate
     from nanodefect_assets.science.sem.study import StudyCell
     from nanodefect_assets.science.sem.trained import HandednessRecipe
     from nanodefect_assets.stores.generations import StoredGeneration
@@ -53,7 +54,7 @@ class LabelNoiseConfig(LabelNoiseParams, dg.Config):
     deps=[["sem", "sevens"]],
     partitions_def=label_error,
     group_name="sem",
-    code_version="2",
+    code_version="3",
     kinds={"pytorch", "mlflow"},
     check_specs=[
         declare_check(
@@ -94,7 +95,7 @@ def label_noise_study(
     for runner in runners:
         runner.forget()
     rows = with_ratios(require_generation(home.home, _NAME, Place(study=context.partition_key)).rows(STUDIES))
-    worst = float(rows["accuracy_both_ways"].min())
+    worst = float(rows["accuracy"].min())
     return report(
         out,
         metadata={
@@ -148,6 +149,7 @@ def _train(
     device: str,
     on_step: "OnStep",
     checkpoint: "Checkpoint",
+    estimate: "LabelErrorEstimate | None",
 ) -> "StudyCell":
     from nanodefect_assets.science.sem.study import run_cell
 
@@ -162,6 +164,7 @@ def _train(
         device=device,
         on_step=on_step,
         checkpoint=checkpoint,
+        estimate=estimate,
     )
 
 

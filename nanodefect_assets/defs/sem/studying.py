@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import dagster as dg
 
@@ -26,6 +26,7 @@ from nanodefect_assets.science.sem.params import (
 if TYPE_CHECKING:
     from nanodefect_assets.domain.checkpoint import Checkpoint
     from nanodefect_assets.domain.progress import OnStep
+    from nanodefect_assets.science.sem.noise import LabelErrorEstimate
     from nanodefect_assets.science.sem.study import StudyCell
     from nanodefect_assets.science.sem.trained import HandednessRecipe
     from nanodefect_assets.science.synthetic.chiral_params import ChiralParticleParams
@@ -58,8 +59,18 @@ class Training:
     def name(self) -> str:
         """Name, also of its files."""
         kind = "antisymmetric" if self.study.is_antisymmetric else "plain"
-        variant = "" if self.study.variant == USUAL else f"-{self.study.variant.replace(', ', '-').replace(' ', '-')}"
-        return f"{self.study.method}-{kind}{variant}-{self.repeat}"
+        return f"{self.study.method}-{kind}{self._variant}-{self.repeat}"
+
+    @property
+    def estimate_name(self) -> str | None:
+        """Name of the label error's estimate that it needs, None if none: plain and antisymmetric ones share it."""
+        needs_one = self.study.method == "co_teaching" and self.study.forget_rate is None
+        return f"estimate{self._variant}-{self.repeat}" if needs_one else None
+
+    @property
+    def _variant(self) -> str:
+        words = self.study.variant.replace(", ", "-").replace(" ", "-")
+        return "" if self.study.variant == USUAL else f"-{words}"
 
 
 def trainings_of(params: StudyParams, *, error_fraction: float) -> Iterator[Training]:
@@ -126,7 +137,8 @@ class StudyRunner:
     fingerprint : str
         SHA-256 over the images.
     train : callable
-        Trains and judges one: given the training, recipe, device, progress callback and checkpoint.
+        Trains and judges one: given the training, recipe, device, progress callback, checkpoint and the label error
+        as it was estimated for an earlier one of the same split.
     """
 
     context: dg.AssetExecutionContext
@@ -138,14 +150,14 @@ class StudyRunner:
     images: str
     error_percent: float
     fingerprint: str
-    train: "Callable[[Training, HandednessRecipe, str, OnStep, Checkpoint], StudyCell]"
+    train: "Callable[[Training, HandednessRecipe, str, OnStep, Checkpoint, LabelErrorEstimate | None], StudyCell]"
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row of `STUDIES` for each training."""
         todo = list(trainings_of(self.params, error_fraction=self.error_percent / 100))
         rows: list[Any] = []
         for n, training in enumerate(todo):
-            kept = self._checkpoint(training, "row").load()
+            kept = self._checkpoint(training.name, "row").load()
             self.context.log.info(
                 f"{training.name} on {self.images}: {n + 1} of {len(todo)}{' (kept)' if kept else ''}"
             )
@@ -156,26 +168,41 @@ class StudyRunner:
         """Remove what an interrupted study would need to go on."""
         for training in trainings_of(self.params, error_fraction=self.error_percent / 100):
             for kind in ("row", "checkpoint"):
-                self._checkpoint(training, kind).remove()
+                self._checkpoint(training.name, kind).remove()
+            if training.estimate_name:
+                self._checkpoint(training.estimate_name, "estimate").remove()
 
     def _run(self, training: Training) -> dict[str, Any]:
+        from nanodefect_assets.science.learning.devices import threads
+
         protocol = protocol_of(self.params, self.home.run_size)
         recipe = recipe_of(protocol, training.study.method, is_digits=self.images == "sevens")
-        with self.tracking.training_run(
+        tracked = self.tracking.training_run(
             self.context,
             self.home,
             name=f"{self.images} {self.error_percent:g} % {training.name}",
             study=self.study,
             params=recipe.training,
             data_fingerprint=self.fingerprint,
-        ) as run:
+        )
+        with threads(self.compute.n_threads), tracked as run:
             # The protocol's optimiser is logged already, and MLflow takes no second value.
             run.log_params(training.study.model_dump(exclude={"optimiser"}) | {"variant": training.study.variant})
-            checkpoint = self._checkpoint(training, "checkpoint")
-            cell = self.train(training, recipe, self.compute.pick_device(), log_steps(self.context.log), checkpoint)
+            checkpoint = self._checkpoint(training.name, "checkpoint")
+            cell = self.train(
+                training,
+                recipe,
+                self.compute.pick_device(),
+                log_steps(self.context.log),
+                checkpoint,
+                self._estimate_made(training),
+            )
             row = self._row(cell, protocol) | {"mlflow_run_id": run.run_id}
             _log(run, cell)
-        self._checkpoint(training, "row").save(CheckpointState(arrays={}, record={"row": row}))
+        if training.estimate_name and cell.estimate:
+            made = CheckpointState(arrays={}, record={"estimate": asdict(cell.estimate)})
+            self._checkpoint(training.estimate_name, "estimate").save(made)
+        self._checkpoint(training.name, "row").save(CheckpointState(arrays={}, record={"row": row}))
         checkpoint.remove()
         return row
 
@@ -197,14 +224,20 @@ class StudyRunner:
             stated["variant"] = "filled" if found["variant"] == USUAL else f"{found['variant']}, filled"
         return {name: value for name, value in (found | stated).items() if name in STUDIES.names}
 
-    def _checkpoint(self, training: Training, kind: str) -> "FileCheckpoint":
-        """Return where the state of one training is kept: another place for other parameters, images or code."""
+    def _estimate_made(self, training: Training) -> "LabelErrorEstimate | None":
+        from nanodefect_assets.science.sem.noise import LabelErrorEstimate
+
+        kept = self._checkpoint(training.estimate_name, "estimate").load() if training.estimate_name else None
+        return None if kept is None else LabelErrorEstimate(**cast(dict[str, Any], kept.record["estimate"]))
+
+    def _checkpoint(self, name: str, kind: str) -> "FileCheckpoint":
+        """Return where a state is kept: another place for other parameters, images or code."""
         from nanodefect_assets.stores.checkpoints import FileCheckpoint
 
         code = self.context.assets_def.code_versions_by_key[self.context.asset_key]
         words = [self.params.model_dump_json(), self.home.run_size, self.fingerprint, code or "", self.images]
         digest = hashlib.sha256("\n".join([*words, f"{self.error_percent:g}"]).encode()).hexdigest()[:16]
-        return FileCheckpoint(self.home.home.work / "sem" / self.study / digest / f"{training.name}.{kind}")
+        return FileCheckpoint(self.home.home.work / "sem" / self.study / digest / f"{name}.{kind}")
 
 
 def own_params(config: StudyParams, kind: type[Params]) -> Params:

@@ -36,7 +36,7 @@ class CropConfig(CropParams, InstanceParams, dg.Config):
     deps=[["hrtem", "segmentation"], ["hrtem", "particles"], ["samples", "micrographs"], ["samples", "manifest"]],
     partitions_def=sample,
     group_name="sem",
-    code_version="3",
+    code_version="4",
     kinds={"scikitimage", "zarr"},
     automation_condition=when_inputs_pass,
     check_specs=[

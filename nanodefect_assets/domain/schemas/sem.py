@@ -13,7 +13,11 @@ SEM_CROPS = Table(
         integer(
             "crop_index", "Number of its crop among those of its micrograph, from 0; missing if left out.", null=True
         ),
-        text("left_out", "edge, small, or duplicate of the overlap of two tiles; missing if it was cut.", null=True),
+        text(
+            "left_out",
+            "edge, small, blank, or duplicate of the overlap of two tiles; missing if it was cut.",
+            null=True,
+        ),
         text("duplicate_of", "Particle of another tile that is counted in its stead.", null=True),
         number("centroid_row_px", "Centroid, along rows.", "px"),
         number("centroid_col_px", "Centroid, along columns.", "px"),

@@ -141,7 +141,7 @@ def sample_background(
     for _ in range(_MAX_TRIES if len(forms) else 0):
         if len(found) == n:
             break
-        form = np.rot90(forms[rng.integers(len(forms))], rng.integers(4))
+        form = np.rot90(forms[int(rng.integers(len(forms)))], int(rng.integers(4)))
         form = form[:, ::-1] if rng.random() < 0.5 else form
         room = ndimage.distance_transform_edt(is_free)[1:-1, 1:-1]
         reach = np.hypot(*(np.argwhere(form) - np.array(form.shape) // 2).T).max()

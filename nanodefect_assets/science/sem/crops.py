@@ -30,7 +30,7 @@ class CutParticle:
     crop : ndarray of shape (crop_row, crop_col) or None
         Intensity in 255ths of the particle's maximum, 0 outside; None if it was left out.
     left_out : str or None
-        ``edge`` or ``small``; None if it was cut.
+        ``edge``, ``small`` or ``blank``; None if it was cut.
     centroid_px : tuple of float
         ``(row, col)`` in the micrograph.
     length_px : float
@@ -140,6 +140,8 @@ def _cut(
     extents = np.ptp(np.stack([rows, cols], axis=1) @ inward, axis=0) + 1
     scale = _scale(float(extents.max()), params, pixel_size_nm)
     left_out = _why_left_out(window, labelled.labels.shape, float(extents.max()), params)
+    if left_out is None and not labelled.micrograph.counts[window][inside].max() > 0:
+        left_out = "blank"
     crop = None
     if left_out is None:
         # With a rim of background, else interpolation would take half a pixel off the particle.

@@ -9,6 +9,9 @@ from jaxtyping import Bool, Float
 from scipy.optimize import minimize_scalar
 from torch import nn
 
+from nanodefect_assets.science.learning.devices import autocast
+from nanodefect_assets.science.learning.params import Precision
+
 _Odds = Float[np.ndarray, " n"]
 
 _BATCH = 64
@@ -44,7 +47,13 @@ class HandednessScore:
         return (self.n_left - self.n_left_wrong + self.n_right_wrong) / (self.n_right + self.n_left)
 
 
-def log_odds(networks: Sequence[nn.Module], images: Float[np.ndarray, "n row col"], *, device: str) -> _Odds:
+def log_odds(
+    networks: Sequence[nn.Module],
+    images: Float[np.ndarray, "n row col"],
+    *,
+    device: str,
+    precision: Precision = "float32",
+) -> _Odds:
     """Return the mean over the networks of the log odds of right, with dropout off.
 
     The last batch is filled up with blank crops: every image is then answered from a batch of one shape, and the
@@ -57,7 +66,8 @@ def log_odds(networks: Sequence[nn.Module], images: Float[np.ndarray, "n row col
             filled = np.zeros((_BATCH, 1, *images.shape[1:]), dtype=np.float32)
             filled[: len(batch), 0] = batch
             crops = torch.from_numpy(filled).to(device)
-            mean = torch.stack([network(crops) for network in networks]).mean(dim=0)
+            with autocast(device, precision):
+                mean = torch.stack([network(crops) for network in networks]).mean(dim=0)
             answers.append(mean[: len(batch)].double().cpu().numpy())
     return np.concatenate(answers)
 

@@ -77,7 +77,8 @@ def count_parameters(network: nn.Module) -> int:
 def _block(n_in: int, params: HandednessNetworkParams) -> list[nn.Module]:
     convolution = nn.Conv2d(n_in, params.n_filters, 3, padding=params.padding)
     norm = [nn.BatchNorm2d(params.n_filters)] if params.has_batch_norm else []
-    return [convolution, *norm, nn.ReLU(), nn.MaxPool2d(2)]
+    # Pooling first gives the same numbers and gradients to the bit, and leaves a quarter of the places to the ReLU.
+    return [convolution, *norm, nn.MaxPool2d(2), nn.ReLU()]
 
 
 def _pooling(params: HandednessNetworkParams) -> list[nn.Module]:

@@ -1,14 +1,17 @@
 """How many mirror labels are wrong, told from the images alone."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import chi2
 
+from nanodefect_assets.domain.checkpoint import Checkpoint, CheckpointState
 from nanodefect_assets.domain.progress import OnStep, ignore_progress
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem.mirror import HandedSet
+from nanodefect_assets.science.sem.state import digest_of, require_same_training
 from nanodefect_assets.science.sem.trained import HandednessRecipe, predict_log_odds
 from nanodefect_assets.science.sem.training import train_standard
 
@@ -180,23 +183,33 @@ def cross_fit_log_odds(
     n_folds: int = 3,
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
+    checkpoint: Checkpoint | None = None,
 ) -> _Odds:
     """Return log odds of right for the image of each particle that is labelled right-handed, by several networks.
 
     Every particle is judged by the one network that saw neither it nor its mirror. The order of the particles is that
-    of their numbers.
+    of their numbers. What was judged before a stop is kept in `checkpoint`, and not judged again.
     """
-    recipe = _antisymmetric(recipe)
     numbers = np.unique(labelled.pair[labelled.says_right])
-    odds = np.zeros(len(numbers))
-    for fold in np.array_split(rng.permutation(numbers), n_folds):
-        others = rng.permutation(np.setdiff1d(numbers, fold))
+    folds, streams = np.array_split(rng.permutation(numbers), n_folds), rng.spawn(n_folds)
+    odds, n_done = np.zeros(len(numbers)), 0
+    models = (recipe.network, recipe.training, recipe.augmentation)
+    words = [*(model.model_dump_json() for model in models), labelled.fingerprint, *(repr(fold) for fold in folds)]
+    digest = digest_of(*words)
+    state = None if checkpoint is None else checkpoint.load()
+    if state is not None:
+        require_same_training(state, digest)
+        odds, n_done = np.array(state.arrays["odds"]), cast(int, state.record["n_done"])
+    for number in range(n_done, n_folds):
+        fold, own = folds[number], streams[number]
+        others = own.permutation(np.setdiff1d(numbers, fold))
         n_validation = max(1, round(_VALIDATION_SHARE * len(others)))
+        train = _of_particles(labelled, others[n_validation:])
         trained = train_standard(
-            _of_particles(labelled, others[n_validation:]),
+            train,
             _of_particles(labelled, others[:n_validation]),
-            recipe,
-            rng=rng,
+            recipe.antisymmetric(len(train)),
+            rng=own,
             device=device,
             on_step=on_step,
         )
@@ -206,19 +219,10 @@ def cross_fit_log_odds(
             views.append(np.ascontiguousarray(asked.images[:, ::-1, ::-1]))
         answers = [predict_log_odds(trained, view, device=device) for view in views]
         odds[np.searchsorted(numbers, asked.pair)] = np.mean(answers, axis=0)
+        if checkpoint is not None:
+            record = {"training": digest, "n_done": number + 1}
+            checkpoint.save(CheckpointState(arrays={"odds": odds.copy()}, record=record))
     return odds
-
-
-def _antisymmetric(recipe: HandednessRecipe) -> HandednessRecipe:
-    """Return the recipe with an antisymmetric network, at the same cost of an epoch: each image is looked at twice."""
-    if recipe.network.is_antisymmetric:
-        return recipe
-    n_images = recipe.training.images_per_epoch
-    return HandednessRecipe(
-        network=recipe.network.model_copy(update={"is_antisymmetric": True}),
-        training=recipe.training.model_copy(update={"images_per_epoch": None if n_images is None else n_images // 2}),
-        augmentation=recipe.augmentation,
-    )
 
 
 def _of_particles(labelled: HandedSet, numbers: Int[np.ndarray, " m"]) -> HandedSet:

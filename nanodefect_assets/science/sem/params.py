@@ -119,7 +119,9 @@ class HandednessTrainingParams(BaseModel):
         default=None, gt=0, lt=1, description="Adam's first decay rate while the learning rate falls; None: unchanged."
     )
     precision: Precision = Field(
-        default="float32", description="Of convolutions and dense layers; weights and loss are float32 always."
+        default="float32",
+        description="Of convolutions and dense layers in training and in choosing the epoch; weights, losses and "
+        "final answers are float32 always.",
     )
 
     @classmethod
@@ -268,6 +270,11 @@ class LabelNoiseParams(StudyParams):
 
     images: list[str] = Field(default=["sevens"], min_length=1, description="sevens, te_simulated: which of them.")
     split: SplitKind = Field(default="pairs", description="pairs, or leaking as published.")
+
+    @classmethod
+    def thesis(cls) -> "LabelNoiseParams":
+        """Return the published study: images shuffled after mirroring, co-teaching told the planted share."""
+        return cls(protocol="thesis", split="leaking", forget_rate_from="truth", networks=["plain"])
 
     @model_validator(mode="after")
     def _check_images(self) -> "LabelNoiseParams":

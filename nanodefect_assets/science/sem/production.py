@@ -72,6 +72,7 @@ def train_for_batch(
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
     checkpoint: Checkpoint | None = None,
+    judges_checkpoint: Checkpoint | None = None,
 ) -> Trained:
     """Train on all particles of a batch, the first label being that of its majority.
 
@@ -81,6 +82,8 @@ def train_for_batch(
         As `prepare_images` gives them.
     anchors, anchor_is_right : ndarray of shape (anchor,)
         Indices of particles of known hand, and whether they are right-handed.
+    checkpoint, judges_checkpoint : Checkpoint or None
+        Where the state of the training is kept, and that of the networks that tell the minority before it.
 
     Notes
     -----
@@ -90,7 +93,7 @@ def train_for_batch(
     if choice.method is None:
         return Trained(choice=choice)
     labelled = mirror_label(images)
-    odds = cross_fit_log_odds(labelled, recipe, rng=rng, device=device, on_step=on_step)
+    odds = cross_fit_log_odds(labelled, recipe, rng=rng, device=device, on_step=on_step, checkpoint=judges_checkpoint)
     estimate = estimate_from_odds(odds)
     if estimate.error_fraction >= params.racemic_from:
         reason = f"{estimate.error_fraction:.0%} of the labels seem wrong: a racemic batch, or no hand is seen."

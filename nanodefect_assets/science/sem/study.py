@@ -67,6 +67,7 @@ def run_cell(
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
     checkpoint: Checkpoint | None = None,
+    estimate: LabelErrorEstimate | None = None,
 ) -> StudyCell:
     """Plant an error, label by mirroring, train and judge.
 
@@ -76,6 +77,8 @@ def run_cell(
         Particles of one hand.
     repeat, seed : int
         Decide the split, the planted error and the training; all methods of a repeat share split and error.
+    estimate : LabelErrorEstimate or None
+        As an earlier cell of the same split made it. None: co-teaching that needs one makes it.
     """
     names = (f"{labelling.error_fraction:g}", labelling.split, str(repeat))
     split = split_labelled(images, labelling, rng=generator_for(seed, "split", *names))
@@ -89,6 +92,7 @@ def run_cell(
         device=device,
         on_step=on_step,
         checkpoint=checkpoint,
+        estimate=estimate,
     )
 
 
@@ -103,10 +107,13 @@ def run_on_split(
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
     checkpoint: Checkpoint | None = None,
+    estimate: LabelErrorEstimate | None = None,
 ) -> StudyCell:
     """Train on the labelled part of a split and judge by its clean test images."""
     recipe = _for_study(recipe, study, n_train=len(split.train))
-    trained, estimate = _train(split, study, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint)
+    trained, estimate = _train(
+        split, study, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint, estimate=estimate
+    )
     odds = predict_log_odds(trained, split.test.images, device=device)
     both_ways = (odds - predict_log_odds(trained, mirrored(split.test.images), device=device)) / 2
     of_skewed = predict_log_odds(trained, split.skewed.images, device=device)
@@ -141,6 +148,7 @@ def _train(
     device: str,
     on_step: OnStep,
     checkpoint: Checkpoint | None,
+    estimate: LabelErrorEstimate | None,
 ) -> tuple[TrainedHandedness, LabelErrorEstimate | None]:
     train, validation = split.train, split.validation
     if study.method == "standard":
@@ -154,10 +162,14 @@ def _train(
             train, validation, clean, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint
         )
         return trained, None
-    estimate, rate = None, study.forget_rate
+    rate = study.forget_rate
     if rate is None:
-        estimate = estimate_label_error(train, recipe, rng=rng, device=device, on_step=on_step)
+        # A stream of its own: the training draws the same, whether the estimate is made here or was made before.
+        (own,) = rng.spawn(1)
+        estimate = estimate or estimate_label_error(train, recipe, rng=own, device=device, on_step=on_step)
         rate = estimate.error_fraction
+    else:
+        estimate = None
     trained = train_co_teaching(
         train, validation, rate, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint
     )
@@ -165,22 +177,15 @@ def _train(
 
 
 def _for_study(recipe: HandednessRecipe, study: HandednessStudyParams, *, n_train: int) -> HandednessRecipe:
-    """Return the recipe with what the study varies, at the same cost of an epoch.
-
-    An antisymmetric network looks at every image twice, and an image and its mirror teach it the same: half the images
-    do.
-    """
+    """Return the recipe with what the study varies, at the same cost of an epoch."""
     network, training, augmentation = recipe.network, recipe.training, recipe.augmentation
     if study.is_averaging:
         widths = {name: getattr(network, name) for name in ("n_filters", "n_hidden")}
         network = HandednessNetworkParams.authors_co_teaching().model_copy(update=widths)
-    if study.is_antisymmetric:
-        n_images = (training.images_per_epoch or n_train) // 2
-        network = network.model_copy(update={"is_antisymmetric": True})
-        training = training.model_copy(update={"images_per_epoch": n_images})
     if study.optimiser not in (None, training.optimiser):
         changed = {"optimiser": study.optimiser, "learning_rate": _RATES[study.optimiser]}
         training = training.model_copy(update=changed)
     if study.max_contrast:
         augmentation = augmentation.model_copy(update={"max_contrast": study.max_contrast})
-    return HandednessRecipe(network=network, training=training, augmentation=augmentation)
+    varied = HandednessRecipe(network=network, training=training, augmentation=augmentation)
+    return varied.antisymmetric(n_train) if study.is_antisymmetric else varied

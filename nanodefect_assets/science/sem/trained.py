@@ -1,6 +1,6 @@
 """What a training is given and what it leaves behind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -25,6 +25,26 @@ class HandednessRecipe:
     network: HandednessNetworkParams
     training: HandednessTrainingParams
     augmentation: HandednessAugmentationParams
+
+    def antisymmetric(self, n_train: int) -> "HandednessRecipe":
+        """Return the recipe with an antisymmetric network, at the same cost of an epoch.
+
+        An antisymmetric network looks at every image twice, and an image and its mirror teach it the same: half the
+        images do.
+
+        Parameters
+        ----------
+        n_train : int
+            Images of the training set, mirrors included.
+        """
+        if self.network.is_antisymmetric:
+            return self
+        n_images = max(2, (self.training.images_per_epoch or n_train) // 2)
+        return replace(
+            self,
+            network=self.network.model_copy(update={"is_antisymmetric": True}),
+            training=self.training.model_copy(update={"images_per_epoch": n_images}),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

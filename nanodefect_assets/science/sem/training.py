@@ -214,7 +214,7 @@ class _Training:
         if is_clean:
             return
         history.train_loss.append(loss)
-        odds = log_odds(self.networks, self.validation.images, device=self.device)
+        odds = log_odds(self.networks, self.validation.images, device=self.device, precision=params.precision)
         history.validation_loss.append(mean_loss(odds, self.validation.says_right))
         history.rescaled_loss.append(rescaled_loss(odds, self.validation.says_right))
         if self._best_epoch(history) == noisy_epoch:

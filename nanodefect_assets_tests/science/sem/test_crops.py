@@ -123,3 +123,14 @@ def test_ready_cut_crops_of_any_size_are_filled_alike_and_keep_their_hand():
         rows, cols = np.nonzero(crop > 128)
         assert rows.mean() < 24
         assert cols.mean() > 34
+
+
+@pytest.mark.parametrize("level", [0.0, -3.0])
+def test_a_particle_of_which_nothing_is_seen_is_left_out_and_spoils_no_other(level):
+    """A blank crop would be refused, and with it the model of the whole batch."""
+    seen = particle()
+    counts = np.where(seen.labels > 0, level, 1.0)
+
+    (cut,) = cut_crops(labelled(counts, seen.labels), PARAMS)
+
+    assert (cut.crop, cut.left_out) == (None, "blank")

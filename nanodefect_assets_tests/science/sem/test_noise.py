@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.sem import noise
 from nanodefect_assets.science.sem.mirror import mirror_label, plant_error
 from nanodefect_assets.science.sem.noise import cross_fit_log_odds, estimate_from_odds, estimate_label_error
+from nanodefect_assets.stores.checkpoints import FileCheckpoint
 
 
 def judged(is_right, rng, *, separation, spread=1.0, weakness=1.0):
@@ -81,11 +83,56 @@ def test_the_error_planted_in_letters_is_found_without_a_clean_label(letters, re
 
 
 def test_each_particle_is_judged_in_the_order_of_its_number(letters, recipe, rng):
-    noisy, is_right = plant_error(letters(80), 0.2, rng=rng)
+    noisy, is_right = plant_error(letters(160), 0.2, rng=rng)
     labelled = mirror_label(noisy, is_right=is_right, first_pair=1000)
     shuffled = labelled.take(rng.permutation(len(labelled)))
 
-    odds = cross_fit_log_odds(shuffled, recipe(max_epochs=6), rng=rng)
+    odds = cross_fit_log_odds(shuffled, recipe(max_epochs=8), rng=rng)
 
-    assert odds.shape == (80,)
+    assert odds.shape == (160,)
     assert np.mean((odds > 0) == is_right) > 0.9
+
+
+def test_no_judge_has_seen_a_particle_that_it_is_asked_about(recipe, monkeypatch):
+    """Each image is filled with the number of its particle; a judge is what it was trained on."""
+    images = np.broadcast_to(np.arange(60.0)[:, None, None], (60, 12, 12)).astype(np.float32)
+    asked = []
+
+    def train(train, validation, recipe, **more):
+        assert recipe.network.is_antisymmetric
+        assert not set(train.pair) & set(validation.pair)
+        return set(train.pair) | set(validation.pair)
+
+    def predict(seen, view, *, device):
+        assert not seen & set(view[:, 0, 0])
+        asked.extend(view[:, 0, 0])
+        return view[:, 0, 0]
+
+    monkeypatch.setattr(noise, "train_standard", train)
+    monkeypatch.setattr(noise, "predict_log_odds", predict)
+
+    odds = cross_fit_log_odds(mirror_label(images), recipe(), rng=np.random.default_rng(0))
+
+    assert odds.tolist() == list(range(60))
+    assert sorted(asked) == sorted([*range(60), *range(60)]), "each image and its half turn"
+
+
+def test_judges_that_were_interrupted_go_on_to_the_same_answers(letters, recipe, tmp_path):
+    labelled, made = mirror_label(letters(60)), recipe(max_epochs=1)
+
+    class Stopping(FileCheckpoint):
+        def save(self, state):
+            super().save(state)
+            raise KeyboardInterrupt
+
+    def judge(checkpoint=None, seed=3):
+        return cross_fit_log_odds(labelled, made, rng=np.random.default_rng(seed), checkpoint=checkpoint)
+
+    path = tmp_path / "judges"
+    with pytest.raises(KeyboardInterrupt):
+        judge(Stopping(path))
+
+    assert FileCheckpoint(path).load().record["n_done"] == 1
+    np.testing.assert_array_equal(judge(FileCheckpoint(path)), judge())
+    with pytest.raises(Refusal, match="another training"):
+        judge(FileCheckpoint(path), seed=4)
