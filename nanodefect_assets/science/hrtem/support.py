@@ -82,6 +82,8 @@ def _best_corners(is_support: _Mask, patch_px: int) -> list[tuple[slice, slice]]
     """Return the windows of a grid that hold most support, the best first."""
     shares = uniform_filter(is_support.astype(np.float32), patch_px, origin=-(patch_px // 2), mode="constant")
     tops, lefts = (np.arange(0, n - patch_px + 1, min(_STEP_PX, patch_px)) for n in is_support.shape)
+    if not shares[np.ix_(tops, lefts)].any():  # all support lies beyond the last whole step
+        tops, lefts = (np.append(at, n - patch_px) for at, n in zip((tops, lefts), is_support.shape, strict=True))
     found = shares[np.ix_(tops, lefts)]
     order = np.argsort(-found, axis=None, kind="stable")
     n_good = max(int((found >= _LEAST_SHARE).sum()), min(_FEW, found.size))

@@ -45,6 +45,20 @@ def test_where_particles_leave_little_or_nothing_there_is_still_an_answer(rng):
     assert len(describe_support(counts[:20, :30], crowded[:20, :30]).power) == 11
 
 
+@pytest.mark.parametrize("shape", [(100, 100), (900, 1400), (70, 65)])
+@pytest.mark.parametrize("side", ["top", "bottom", "left", "right"])
+def test_a_free_strip_is_enough_wherever_it_lies(shape, side, rng):
+    counts, is_support = rng.normal(100, 3, shape), np.zeros(shape, dtype=bool)
+    strip = {"top": np.s_[:4], "bottom": np.s_[-4:], "left": np.s_[:, :4], "right": np.s_[:, -4:]}[side]
+    is_support[strip] = True
+    counts[~is_support] += 50 * rng.random(np.count_nonzero(~is_support))
+
+    found = describe_support(counts, is_support)
+
+    assert (found.median, found.spread) == (pytest.approx(100, abs=1), pytest.approx(3, rel=0.3))
+    assert np.mean(found.power[4:]) == pytest.approx(9, rel=0.6)
+
+
 def test_gain_and_offset_change_the_unit_alone(rng):
     counts, everywhere = rng.normal(0, 1, (128, 128)), np.ones((128, 128), dtype=bool)
 
