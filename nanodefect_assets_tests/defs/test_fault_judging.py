@@ -1,6 +1,7 @@
 """What a new forest and the one in use are compared on; both are the one that ships, so that nothing is trained."""
 
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,14 +10,14 @@ import pytest
 from nanodefect_assets.defs.hrtem.fault_trainer import FaultClassifierConfig, FaultTrainer, Trained
 from nanodefect_assets.defs.hrtem.faults import classify, rules_of
 from nanodefect_assets.defs.hrtem.region_data import RegionData
-from nanodefect_assets.defs.resources import HomeResource
 from nanodefect_assets.defs.tracking import Tracking
 from nanodefect_assets.domain.champion import PromotionDecision, Score, marks_of
 from nanodefect_assets.science.hrtem.fault_compare import confusions_by_micrograph
 from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES, RegionSplit, score_probabilities
 from nanodefect_assets.science.hrtem.regions import Region
 from nanodefect_assets.science.hrtem.support import describe_support
-from nanodefect_assets.stores.registry import model_in_use, open_tracking, promote, register_model, shipped_model
+from nanodefect_assets.stores.mlflow_client import open_tracking
+from nanodefect_assets.stores.registry import model_in_use, promote, register_model, shipped_model
 
 HELD_OUT = tuple(f"a/end/{number}.tif" for number in range(6))
 OTHERS = ("a/end/8.tif", "a/end/9.tif")
@@ -96,7 +97,7 @@ def judged(home, data, folder, *, seen):
         gate=None,
     )
     config = FaultClassifierConfig(min_balanced_accuracy=0.0, min_recall=0.0)
-    trainer = FaultTrainer(None, config, HomeResource(root=str(home.root)), Tracking(), config.forest(), data)
+    trainer = FaultTrainer(None, config, SimpleNamespace(home=home), Tracking(), config.forest(), data)
     return trainer.judge(best, registered(home, folder / "new", seen=()))
 
 
