@@ -89,7 +89,7 @@ def test_a_thousand_regions_cost_few_of_scikit_learns_own_predictions(capsys):
     estimator, params = model.estimator(), FeatureParams()
     some = [one.region for number in range(8) for one, _ in labelled(RegionFieldParams(), number)]
     regions = [some[at % len(some)] for at in range(1000)]
-    features = region_features(regions, "local", params)
+    features = region_features(regions, model.record.architecture.params["features"], params)
 
     predict_s = fastest(estimator.predict, features)
     ours_s = fastest(classify, model, estimator, regions)
@@ -105,8 +105,8 @@ def test_a_thousand_regions_cost_few_of_scikit_learns_own_predictions(capsys):
 
 def test_memory_is_flat_over_a_hundred_thousand_regions(capsys):
     some = [one.region for number in range(4) for one, _ in labelled(RegionFieldParams(), number)]
-    estimator, peaks = shipped_model("fault_classifier").estimator(), []
-    n_columns = region_features(some[:1], "local", FeatureParams()).shape[1]
+    model, peaks = shipped_model("fault_classifier"), []
+    estimator, n_columns = model.estimator(), features_for(model.record, some[:1]).shape[1]
     for n in (1000, 4000):
         tracemalloc.start()
         stream = (some[at % len(some)] for at in range(n))

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import dagster as dg
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tifffile
 
@@ -21,14 +24,16 @@ from nanodefect_assets.defs.samples.manifest import manifest
 from nanodefect_assets.defs.samples.micrographs import micrographs
 from nanodefect_assets.defs.tracking import Tracking
 from nanodefect_assets.domain import schemas
+from nanodefect_assets.domain.champion import PromotionDecision, Score
 from nanodefect_assets.domain.generation import AssetName, Origin
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES
+from nanodefect_assets.science.hrtem.label_audit import plant_label_errors
 from nanodefect_assets.science.synthetic.micrographs import hrtem_field
 from nanodefect_assets.science.synthetic.params import HrtemFieldParams
 from nanodefect_assets.stores.generations import current_generation, new_generation
 from nanodefect_assets.stores.home import Home
-from nanodefect_assets.stores.registry import model_in_use, model_version
+from nanodefect_assets.stores.registry import model_in_use, model_version, promote
 
 SMALL_FIELDS = {
     "n_fields": 24,
@@ -144,21 +149,64 @@ def test_a_forest_that_falls_short_of_what_was_asked_does_not_replace_the_one_th
     assert model_in_use(home, "fault_classifier").version == "shipped"
 
 
+def put_in_use(home, version):
+    decision = PromotionDecision.judge(
+        name="fault_classifier",
+        metric="balanced_accuracy",
+        compared_on="nothing",
+        challenger_version=version,
+        challenger=Score(value=0.5, n=2),
+        incumbent_version=model_in_use(home, "fault_classifier").version,
+        override_reason="the test wants it",
+    )
+    promote(home, "fault_classifier", version, decision)
+
+
+def sides_of(home):
+    rows = in_force(home, "hrtem/region_training_set").rows(schemas.TRAINING_REGIONS)
+    return rows.groupby("micrograph_id")["side"].first()
+
+
+def test_a_forest_has_seen_what_it_was_trained_and_calibrated_on(trained_once):
+    home, result = trained_once
+    (made,) = result.asset_materializations_for_node("hrtem__fault_classifier")
+    record = model_version(home, "fault_classifier", str(made.metadata["model_version"].value)).record
+
+    assert {name: record.has_seen(name) for name in sides_of(home).index} == (sides_of(home) != "test").to_dict()
+
+
 def test_wrong_labels_stand_first_in_the_audit_and_on_its_page(trained):
-    result = make([label_audit], trained, ops={"hrtem__label_audit": {"n_trees": 30}})
+    is_wrong = plant_wrong_classes(trained)
+
+    result = make([label_audit], trained, ops={"hrtem__label_audit": {"n_trees": 60}})
 
     found = in_force(trained, "hrtem/label_audit")
     rows = found.rows(schemas.LABEL_AUDIT).sort_values("doubt_rank")
-    regions = in_force(trained, "hrtem/region_training_set").rows(schemas.TRAINING_REGIONS)
     assert result.success
-    assert sorted(rows["region_id"]) == sorted(regions["region_id"])
+    assert sorted(rows["region_id"]) == sorted(is_wrong.index)
     assert rows["doubt_rank"].tolist() == list(range(1, len(rows) + 1))
     assert rows["is_issue"].iloc[: rows["is_issue"].sum()].all()
+    n_first = 2 * int(is_wrong.sum())
+    recall = is_wrong[rows["region_id"].iloc[:n_first]].sum() / is_wrong.sum()
+    assert recall > 2.5 * n_first / len(rows)  # chance finds as many as it reviews
     disagreed = rows[rows["class_name"] != rows["suggested_class"]]
     assert (disagreed["margin"] <= 0).all()
     page = (found.folder / PAGE).read_text()
     assert str(disagreed["region_id"].iloc[0]) in page
     assert page.count("data:image/png") == 1
+
+
+def plant_wrong_classes(home):
+    """Give a tenth of the training regions another class, in their table; return which, by region."""
+    path = in_force(home, "hrtem/region_training_set").folder / f"{schemas.TRAINING_REGIONS.name}.parquet"
+    table = pq.read_table(path)
+    regions = table.column("region_id").to_pylist()
+    labels = np.array([FAULT_CLASSES.index(name) for name in table.column("class_name").to_pylist()])
+    wrong, is_wrong = plant_label_errors(labels, "wrong class", 0.1, rng=np.random.default_rng(4))
+    at = table.schema.get_field_index("class_name")
+    names = pa.array([FAULT_CLASSES[label] for label in wrong], type=table.schema.field(at).type)
+    pq.write_table(table.set_column(at, table.schema.field(at), names), path)
+    return pd.Series(is_wrong, index=regions)
 
 
 # What is missing or odd
@@ -176,7 +224,7 @@ def frames():
     return [Frame(counts=field.micrograph.counts, labels=field.labels) for field in made]
 
 
-def classified(home, frames, *, batch="faults-1", material="Au", pixel_size_nm=0.04):
+def classified(home, frames, *, batch="faults-1", material="Au", pixel_size_nm=0.04, limits=()):
     """Take frames in, as a segmenter would label them; return classes, rates and the checks of both."""
     folder, place = home.landing / batch, Place(batch=batch, aliquot="end")
     folder.mkdir()
@@ -195,7 +243,7 @@ def classified(home, frames, *, batch="faults-1", material="Au", pixel_size_nm=0
             for number, frame in enumerate(frames):
                 arrays.add(f"{place.sample}/{number}.tif", frame.labels)
         done = make([particles, particle_classes], home, **of_sample)
-        rates = make([defect_rates], home, **of_batch)
+        rates = make([defect_rates], home, ops={"population__defect_rates": dict(limits)}, **of_batch)
     return (
         in_force(home, "hrtem/particle_classes", place).rows(schemas.PARTICLE_CLASSES),
         in_force(home, "population/defect_rates", Place(batch=batch)).rows(schemas.DEFECT_RATES),
@@ -274,3 +322,10 @@ def test_a_forest_that_never_saw_a_class_says_so_and_gives_no_rates(home, frames
     assert not made.metadata["is_promoted"].value
     confusion = np.array(model_version(home, "fault_classifier", version).record.architecture.params["confusion"])
     assert confusion[4].sum() == 0
+
+    put_in_use(home, version)
+    _, rates, _ = classified(home, frames, limits={"max_novel_fraction": 1.0, "min_particles": 5})
+
+    assert len(rates) == 2
+    assert rates["corrected"].isna().all()
+    assert rates["refused"].str.contains("calibration regions of every class").all()

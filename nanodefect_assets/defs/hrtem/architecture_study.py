@@ -22,7 +22,7 @@ _N_PATCHES = 3
     key=list(_ASSET),
     deps=[["hrtem", "training_set"], ["hrtem", "segmenter"]],
     group_name="hrtem",
-    code_version="1",
+    code_version="2",
     kinds={"parquet"},
     check_specs=[
         declare_check(

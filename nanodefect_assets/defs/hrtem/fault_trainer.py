@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from nanodefect_assets.stores.registry import StoredModel
     from nanodefect_assets.stores.tracking import TrainingRun
 
+_LEAST_UNSEEN = 2
+"""Held-out micrographs: one alone does not tell by how much it differs from others."""
+
 
 class JudgeParams(BaseModel):
     """How forests are compared, and when one is put in use."""
@@ -103,14 +106,13 @@ class FaultTrainer:
             probabilities = class_probabilities(estimator, seen[test])
             scores = score_probabilities(probabilities, data.classes[test])
             self._log(run, features, estimator, scores, seen[test])
-        micrographs = data.rows["micrograph_id"].to_numpy()[test].astype(str)
         return Trained(
             features=features,
             run_id=run.run_id,
             estimator=estimator,
             scores=scores,
             probabilities=probabilities,
-            confusions=confusions_by_micrograph(probabilities, data.classes[test], micrographs),
+            confusions=confusions_by_micrograph(probabilities, data.classes[test], self._held_out()),
             gate=novelty_gate(seen, data.split),
         )
 
@@ -168,36 +170,61 @@ class FaultTrainer:
             return register_model(self._home.home, Path(draft), mlflow_run_id=best.run_id)
 
     def judge(self, best: Trained, version: str) -> "PromotionDecision":
-        """Compare the forest with the classifier in use, and put it in use if it is surely better."""
+        """Compare the forest with the classifier in use, and put it in use if it is surely better.
+
+        Both are judged on the held-out micrographs that the one in use was neither trained nor calibrated on: sides are
+        dealt anew for every training set. Where fewer than two are left, nothing is compared and the forest is not put
+        in use, but kept with its scores.
+        """
         from nanodefect_assets.domain.champion import PromotionDecision
         from nanodefect_assets.domain.randomness import generator_for
         from nanodefect_assets.science.hrtem.fault_compare import difference_interval, score_balanced
         from nanodefect_assets.stores.registry import model_in_use, promote, record_decision
 
-        config, data = self._config, self._data
-        rng = generator_for(config.seed, "hrtem/fault_classifier", "judge")
+        rng = generator_for(self._config.seed, "hrtem/fault_classifier", "judge")
         in_use = model_in_use(self._home.home, FAULT_CLASSIFIER)
+        unseen = self._unseen_by(in_use)
+        is_enough = in_use is None or int(unseen.sum()) >= _LEAST_UNSEEN
+        confusions = best.confusions[unseen] if is_enough else best.confusions
         about: dict[str, Any] = {
             "name": FAULT_CLASSIFIER,
             "metric": "balanced_accuracy",
-            "compared_on": f"{len(best.confusions)} held-out micrographs of {data.fingerprint[:12]}",
+            "compared_on": self._compared_on(unseen, in_use),
             "challenger_version": version,
-            "challenger": score_balanced(best.confusions, rng=rng),
-            "checks": self._checks(best),
+            "challenger": score_balanced(confusions, rng=rng),
+            "incumbent_version": None if in_use is None else in_use.version,
+            "checks": self._checks(best) | {f"{_LEAST_UNSEEN}_micrographs_new_to_both": is_enough},
         }
-        if in_use is None:
+        if in_use is None or not is_enough:
             decision = PromotionDecision.judge(**about)
         else:
-            before = self._as_used(in_use)
+            before = self._as_used(in_use)[unseen]
             decision = PromotionDecision.judge(
                 **about,
-                incumbent_version=in_use.version,
                 incumbent=score_balanced(before, rng=rng),
-                difference_interval=difference_interval(best.confusions, before, rng=rng),
+                difference_interval=difference_interval(confusions, before, rng=rng),
             )
         home: Home = self._home.home
         (promote if decision.is_promoted else record_decision)(home, FAULT_CLASSIFIER, version, decision)
         return decision
+
+    def _unseen_by(self, model: "StoredModel | None") -> "np.ndarray":
+        """Return which held-out micrographs, in the order of their identifiers, a model is not known to have seen."""
+        import numpy as np
+
+        names = np.unique(self._held_out())
+        return np.array([model is None or not model.record.has_seen(name) for name in names])
+
+    def _held_out(self) -> "np.ndarray":
+        """Return the micrograph of each held-out region."""
+        return self._data.rows["micrograph_id"].to_numpy()[self._data.split.test].astype(str)
+
+    def _compared_on(self, unseen: "np.ndarray", in_use: "StoredModel | None") -> str:
+        """Return in words what both were judged on, and what takes from its worth."""
+        said = f"{unseen.sum()} held-out micrographs of {self._data.fingerprint[:12]}"
+        if in_use is not None and in_use.record.seen is None:
+            return f"{said} (what the model in use was trained on is not known)"
+        return said if unseen.all() else f"{said} ({(~unseen).sum()} more were seen by the model in use)"
 
     def _as_used(self, model: "StoredModel") -> "np.ndarray":
         """Return the confusions of the classifier in use on the held-out regions."""
@@ -211,9 +238,8 @@ class FaultTrainer:
                 advice="Make hrtem/region_training_set by the same rules, or put the new version in use by hand.",
             )
         test = self._data.split.test
-        micrographs = self._data.rows["micrograph_id"].to_numpy()[test].astype(str)
         probabilities = classify(model, model.estimator(), self._data.regions(test))
-        return confusions_by_micrograph(probabilities, self._data.classes[test], micrographs)
+        return confusions_by_micrograph(probabilities, self._data.classes[test], self._held_out())
 
     def _checks(self, best: Trained) -> dict[str, bool]:
         import numpy as np

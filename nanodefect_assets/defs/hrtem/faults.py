@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from nanodefect_assets.domain.champion import ModelRecord, Recipe, Score
+from nanodefect_assets.domain.champion import ModelRecord, Recipe, Score, marks_of
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.refusal import Refusal
 
@@ -98,7 +98,7 @@ def classifier_record(
     Parameters
     ----------
     rows : DataFrame
-        Rows of `TRAINING_REGIONS`, all sides.
+        Rows of `TRAINING_REGIONS`, all sides; what is not held out, the model has seen.
     forest, features, rules
         How it was made and what it is shown.
     confusion : ndarray of shape (true, found)
@@ -127,6 +127,7 @@ def classifier_record(
         classes=FAULT_CLASSES,
         gate=gate,
         training_fingerprint=fingerprint,
+        seen=marks_of(rows.loc[rows["side"] != "test", "micrograph_id"].astype(str)),
         is_simulated_training=bool(rows["is_simulated"].all()),
         code_version=code_version,
         scores={"balanced_accuracy": score},

@@ -36,7 +36,7 @@ _CLASSIFIER = AssetName(group="hrtem", noun="fault_classifier")
     ],
     partitions_def=sample,
     group_name="hrtem",
-    code_version="4",
+    code_version="5",
     kinds={"sklearn", "parquet"},
     automation_condition=when_inputs_or_models_pass(["hrtem", "fault_classifier"]),
     check_specs=[

@@ -64,7 +64,7 @@ class RegionTrainingConfig(SourceParams, RegionParams, RegionFieldParams, dg.Con
     key=list(_ASSET),
     deps=[["samples", "manifest"], ["samples", "annotations"], ["samples", "micrographs"], ["hrtem", "segmentation"]],
     group_name="hrtem",
-    code_version="2",
+    code_version="3",
     kinds={"zarr", "parquet"},
     check_specs=[
         declare_check(

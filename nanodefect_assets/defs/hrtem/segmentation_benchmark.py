@@ -36,7 +36,7 @@ class BenchmarkConfig(BenchmarkParams, dg.Config):
         ["hrtem", "material_study"],
     ],
     group_name="hrtem",
-    code_version="1",
+    code_version="2",
     kinds={"parquet"},
     check_specs=[
         declare_check(

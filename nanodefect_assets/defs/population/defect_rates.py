@@ -37,7 +37,7 @@ class DefectRateConfig(RateParams, dg.Config):
     deps=[dg.AssetDep(["hrtem", "particle_classes"], partition_mapping=batch_of_sample)],
     partitions_def=synthesis_batch,
     group_name="population",
-    code_version="4",
+    code_version="5",
     kinds={"pandas", "parquet"},
     automation_condition=when_inputs_settle,
     check_specs=[

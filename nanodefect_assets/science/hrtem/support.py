@@ -11,11 +11,13 @@ from nanodefect_assets.science.imaging.spectrum import ring_backgrounds
 
 _Image = Float[np.ndarray, "row col"]
 _Mask = Bool[np.ndarray, "row col"]
+_Values = Float[np.ndarray, " pixel"]
 
 _PATCH_PX, _STEP_PX, _MOST_PATCHES = 64, 32, 40
 _LEAST_SHARE = 0.75
 """Of a patch, that is support; where there is no such patch, the few best are taken."""
 
+_SHARES = (0.1587, 0.5, 0.8413)
 _FEW = 4
 _LEAST_SPREAD = 1e-6
 """Of the median, where an image is blank."""
@@ -54,12 +56,41 @@ def describe_support(counts: _Image, is_support: _Mask) -> Support:
         The micrograph, any gain and offset.
     is_support : ndarray of shape (row, col)
         Pixels beside the particles.
+
+    Notes
+    -----
+    Quantiles of whole numbers are those of a histogram with bars as wide as from one level to the next: they fall
+    between levels, as those of other counts do. Of simulated Poisson counts the spread is at most 1 % below the
+    standard deviation, and 7 % above it from one electron a pixel on, 14 % at 0.3 and 19 % at 0.1; levels themselves
+    were up to 40 % off, and alike below 0.15.
     """
     if not is_support.any():
         is_support = np.ones_like(is_support)
-    low, median, high = np.quantile(counts[is_support], [0.1587, 0.5, 0.8413])
+    low, median, high = _quantiles(counts[is_support])
     spread = max(float(high - low) / 2, _LEAST_SPREAD * max(abs(float(median)), 1.0))
     return Support(median=float(median), spread=spread, power=_power(counts, is_support, spread))
+
+
+def _quantiles(counts: _Values) -> tuple[float, float, float]:
+    """Return the median, and to both sides what lies a standard deviation off it if counts are normal."""
+    if np.array_equal(counts, np.rint(counts)):
+        low, median, high = (_grouped_quantile(counts, share) for share in _SHARES)
+        return low, median, high
+    low, median, high = np.quantile(counts, _SHARES).tolist()
+    return low, median, high
+
+
+def _grouped_quantile(counts: _Values, share: float) -> float:
+    """Return a quantile of counts of few levels, each spread evenly half way to its neighbours."""
+    level = float(np.quantile(counts, share, method="inverted_cdf"))
+    below, above = counts[counts < level], counts[counts > level]
+    steps = [level - float(below.max()) if below.size else None, float(above.min()) - level if above.size else None]
+    known = [step for step in steps if step is not None]
+    if not known:
+        return level
+    down, up = ((known[0] if step is None else step) / 2 for step in steps)
+    reached = (share * counts.size - below.size) / (counts.size - below.size - above.size)
+    return level - down + reached * (down + up)
 
 
 def _power(counts: _Image, is_support: _Mask, spread: float) -> tuple[float, ...]:
@@ -82,6 +113,8 @@ def _best_corners(is_support: _Mask, patch_px: int) -> list[tuple[slice, slice]]
     """Return the windows of a grid that hold most support, the best first."""
     shares = uniform_filter(is_support.astype(np.float32), patch_px, origin=-(patch_px // 2), mode="constant")
     tops, lefts = (np.arange(0, n - patch_px + 1, min(_STEP_PX, patch_px)) for n in is_support.shape)
+    if not shares[np.ix_(tops, lefts)].any():  # all support lies beyond the last whole step
+        tops, lefts = (np.append(at, n - patch_px) for at, n in zip((tops, lefts), is_support.shape, strict=True))
     found = shares[np.ix_(tops, lefts)]
     order = np.argsort(-found, axis=None, kind="stable")
     n_good = max(int((found >= _LEAST_SHARE).sum()), min(_FEW, found.size))

@@ -9,16 +9,27 @@ class RegionFieldParams(TrainingFieldParams):
     """Free parameters of `draw_region_field`: fields in which the lattices of particles show, from strong to faint.
 
     Measured lattices have a half to a third of the contrast that simulations promise [1]_, and no one cause is known.
-    So what weakens it varies widely: carbon from ultrathin to common film, cameras and drift, focal spreads from
-    field emission to thermal emission, doses that CdSe stands, and atoms displaced from 0.07 angstrom (metals at room
-    temperature [2]_) to 0.2 (CdSe, and particles shaken by the beam). Foci reach as far to both sides of Gaussian
-    focus as those of published micrographs of corrected microscopes do by the rings of their carbon, where lattices
-    are half a nanometre out of place. Particles lie on any of their facets: along rows of their layers or another zone.
+    So what weakens it varies widely. The ranges are those of microscope practice, chosen by us, not a census:
+
+    - pixels so fine that the closest metal planes, 0.2 nm apart, are four to seven of them apart;
+    - doses of 50 to 2,000 electrons per square angstrom: less shows no lattice, more damages CdSe;
+    - foci to both sides by 60 nm: at 300 kV the lattice of a metal is then half a nanometre out of place, wavelength
+      times focus over spacing;
+    - focal spreads by chromatic coefficient times energy spread over voltage: 1 mm and 0.6 eV at 300 kV give 2 nm, 2 mm
+      and 0.6 eV at 200 kV, or 1.2 mm and thermal emission of 1.5 eV at 300 kV, 6 nm;
+    - carbon from ultrathin to common film as grids are sold, 1 to 30 nm;
+    - cameras from scintillators, which keep little of the finest contrast, to hardly any loss; direct ones lie between
+      [3]_;
+    - atoms displaced from 0.07 angstrom (metals at room temperature [2]_) to 0.2 (CdSe, and particles that the beam
+      shakes), and drift of up to a pixel.
+
+    Particles lie on any of their facets: along rows of their layers or another zone.
 
     References
     ----------
     .. [1] M. J. Hytch, W. M. Stobbs, Ultramicroscopy 53, 191 (1994), doi:10.1016/0304-3991(94)90034-5.
     .. [2] L.-M. Peng et al., Acta Cryst. A 52, 456 (1996), doi:10.1107/S010876739600089X.
+    .. [3] G. McMullan et al., Ultramicroscopy 147, 156 (2014), doi:10.1016/j.ultramic.2014.08.002.
     """
 
     field_px: int = Field(default=448, ge=64, le=4096, description="Rows and columns of a field.")

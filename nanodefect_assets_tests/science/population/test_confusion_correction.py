@@ -131,6 +131,51 @@ def test_many_particles_of_few_classes_are_like_a_calibration_of_few_regions(sha
     assert np.mean([one.corrected.low <= rate <= one.corrected.high for one in found]) > 0.85
 
 
+@pytest.mark.parametrize(
+    ("shares", "share_moved", "to", "least"),
+    [((0.2, 0.3, 0.3, 0.1, 0.1), 0.95, 4, 0.4), ((0.3, 0.7, 0, 0, 0), 0.4, 4, 0.25)],
+)
+def test_counts_beyond_the_confusion_are_refused_though_it_was_measured_on_few_regions(
+    shares, share_moved, to, least, rng
+):
+    moved = (1 - share_moved) * CONFUSION
+    moved[:, to] += share_moved
+
+    n_refused, n_tries = 0, 40
+    for _ in range(n_tries):
+        counts = np.stack([rng.multinomial(50, own @ moved) for own in rng.dirichlet(15 * np.array(shares) + 1e-9, 20)])
+        few = np.stack([rng.multinomial(35, row) for row in CONFUSION])
+        try:
+            corrected_rate(counts, few, (0,), (0, 1), PARAMS)
+        except Refusal:
+            n_refused += 1
+
+    assert n_refused / n_tries > least
+
+
+def test_populations_of_one_class_are_seldom_thought_unlike_the_calibration(rng):
+    """Of those that are confused like the calibration set, a twentieth should fit as ill as that."""
+    found = []
+    for _ in range(80):
+        counts = population(rng, np.array([0, 1, 0, 0, 0]) + 1e-9, 20, mean_particles=50)
+        found.append(corrected_rate(counts, calibration(rng), (0,), (0, 1), PARAMS).p_alike)
+
+    assert np.mean(np.array(found) < 0.05) < 0.2
+
+
+def test_what_few_regions_never_showed_may_still_happen():
+    """Twelve regions of a class never called background do not tell that one in fifty is not."""
+    confusion = np.diag([12] * 5)
+    confusion[4] = [0, 0, 0, 12, 0]
+    some = np.tile([10, 20, 15, 4, 1], (20, 1))
+
+    rate = corrected_rate(some, confusion, (0,), (0, 1), PARAMS)
+
+    assert rate.p_alike > 0.05
+    with pytest.raises(Refusal, match="confused like"):
+        corrected_rate(np.tile([1, 1, 1, 1, 46], (20, 1)), confusion, (0,), (0, 1), PARAMS)
+
+
 def test_counts_that_no_population_could_give_are_refused_behind_a_poor_classifier_too():
     """Four of five are called background, where no class is so called more often than every fourth time."""
     confusion = np.full((5, 5), 10)
