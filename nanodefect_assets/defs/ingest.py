@@ -107,7 +107,7 @@ def _chiral_steps(home: Home, manifest: Manifest, made: tuple[Place, ...]) -> li
         return []
     is_trained = not made and not waits_for_model(home, manifest)
     unjudged = unjudged_cells(home, manifest) if is_trained else manifest.cells()
-    judged = [(JUDGE_HANDEDNESS, sample_key(place)) for place in unjudged]
+    judged: list[tuple[str, str]] = [(JUDGE_HANDEDNESS, sample_key(place)) for place in unjudged]
     return judged if is_trained else [(TRAIN_HANDEDNESS, manifest.batch), *judged]
 
 
