@@ -21,7 +21,7 @@ _MICROGRAPHS = SimulateParams(
     n_particles=18,
     pixel_size_nm=(0.045, 0.055),
     carbon_thickness_nm=(8.0, 16.0),
-    diameter_nm=(3.0, 5.0),
+    diameter_nm=(2.5, 4.0),
 )
 """Growing gold on common carbon film, as high-resolution TEM sees it."""
 
