@@ -59,12 +59,16 @@ def _describe(file: PlannedFile) -> str:
     shape = " x ".join(map(str, file.facts.shape))
     size = file.agreed.acquisition.pixel_size_nm
     said = [file.entry.modality, file.facts.format, shape]
-    if file.entry.modality not in ("labels", "coordinates"):
+    if file.entry.modality not in ("labels", "coordinates", "standard"):
         said.append("uncalibrated" if size is None else f"{size:.6g} nm/px from {file.agreed.source}")
     if file.agreed.tilt_angles_deg:
         said.append(f"{min(file.agreed.tilt_angles_deg):g} to {max(file.agreed.tilt_angles_deg):g} deg")
     if file.entry.second_scan_of is not None:
         said.append(f"second scans of {file.entry.second_scan_of}")
+    if file.entry.standard is not None:
+        said.append(f"scan measured on {file.entry.standard}")
+    if file.entry.image_before is not None:
+        said.append(f"sample compared in {file.entry.image_before} and {file.entry.image_after}")
     if file.label_of is not None:
         said.append(f"labels of {file.label_of}")
     return ", ".join([*said, *file.facts.notes])

@@ -136,7 +136,7 @@ def _write_hrtem(batch: _Batch, item: _Item) -> None:
         scattering=batch.params.scattering,
         mtf_at_nyquist=0.5,
     )
-    seen = hrtem_field(params, rng=rng)
+    seen = _with_room(hrtem_field, params, batch, item, rng)
     path = f"{item.name}.tif"
     write_tiff(batch.folder / path, seen.micrograph.counts, pixel_size_nm=params.pixel_size_nm)
     _note_field(batch, item, path, seen, params, voltage_kv=params.energy_kev)
@@ -148,10 +148,26 @@ def _write_hrstem(batch: _Batch, item: _Item) -> None:
 
     rng = batch.rng(item.name)
     params = StemFieldParams(**_field_settings(batch, item, rng))
-    seen = stem_field(params, rng=rng)
+    seen = _with_room(stem_field, params, batch, item, rng)
     path = f"{item.name}.mrc"
     write_mrc(batch.folder / path, seen.micrograph.counts, pixel_size_nm=params.pixel_size_nm)
     _note_field(batch, item, path, seen, params, voltage_kv=_STEM_VOLTAGE_KV)
+
+
+def _with_room(
+    make: Callable[..., "SimulatedField"], params: FieldParams, batch: _Batch, item: _Item, rng: np.random.Generator
+) -> "SimulatedField":
+    """Return a field; of as many particles as find room: a batch does not fail for the last one."""
+    from nanodefect_assets.science.synthetic.placement import NoRoom
+
+    while True:
+        try:
+            return make(params, rng=rng)
+        except NoRoom:
+            if params.n_particles <= 1:
+                raise
+            params = params.model_copy(update={"n_particles": params.n_particles - 1})
+            rng = batch.rng(f"{item.name}, {params.n_particles}")
 
 
 def _field_settings(batch: _Batch, item: _Item, rng: np.random.Generator) -> dict:

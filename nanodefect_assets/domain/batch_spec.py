@@ -10,7 +10,7 @@ from nanodefect_assets.domain.anchors import check_anchor
 from nanodefect_assets.domain.globs import check_relative, is_pattern, matches, same_form
 from nanodefect_assets.domain.keys import END, aliquot_key, check_batch_key
 from nanodefect_assets.domain.lengths import LARGEST_PIXEL_NM, SMALLEST_PIXEL_NM, angstrom_per_unit
-from nanodefect_assets.domain.manifest import Acquisition, Chirality, Condition, FileModality
+from nanodefect_assets.domain.manifest import Acquisition, Chirality, Condition, FileModality, Lattice
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.synthesis_conditions import ConditionsSpec, SpecPart
@@ -24,6 +24,10 @@ _ONLY_FOR: dict[str, tuple[str, ...]] = {
     "tilt_angles_file": ("tilt_series",),
     "second_scan_of": ("tilt_series",),
     "aligned": ("tilt_series",),
+    "standard": ("tilt_series",),
+    "image_before": ("tilt_series",),
+    "image_after": ("tilt_series",),
+    "lattice": ("standard",),
     "length_unit": ("coordinates",),
     "label_of": ("labels",),
     "particle_values": ("labels",),
@@ -76,7 +80,10 @@ class FileEntry(SpecPart):
     exposure_s: Positive | None = Field(default=None, description="Exposure or dwell of a frame, in seconds.")
     magnification: Positive | None = Field(default=None, description="Magnification that the microscope states.")
     stage_tilt_deg: Angle | None = Field(default=None, description="Tilt of the stage, in degrees.")
-    tilt_axis_deg: Angle | None = Field(default=None, description="Tilt axis in the image, in degrees.")
+    tilt_axis_deg: Angle | None = Field(
+        default=None,
+        description="Tilt axis in the image as it was seen, degrees from vertical, counterclockwise, as in SerialEM.",
+    )
     tilt_angles_deg: tuple[Angle, ...] | None = Field(
         default=None, min_length=1, max_length=10_000, description="Tilt of each frame of a tilt series, in degrees."
     )
@@ -87,6 +94,20 @@ class FileEntry(SpecPart):
     )
     aligned: bool = Field(
         default=False, description="true: the tilt series was aligned before it came; it is taken as it is."
+    )
+    standard: RelativePath | None = Field(
+        default=None,
+        description="For a tilt series: the image of a standard sample, by which the scan's stretch and shear are "
+        "mended.",
+    )
+    lattice: Lattice | None = Field(
+        default=None, description="For a standard: two equal periods at 90 degrees (square) or at 120 (hexagonal)."
+    )
+    image_before: RelativePath | None = Field(
+        default=None, description="For a tilt series: an image of the sample before it, to be compared with the next."
+    )
+    image_after: RelativePath | None = Field(
+        default=None, description="For a tilt series: an image of the sample after it, at the same tilt."
     )
     length_unit: str | None = Field(
         default=None, max_length=40, description="Unit of coordinates: angstrom, nm, or as 0.3434 angstrom."
@@ -134,6 +155,13 @@ class FileEntry(SpecPart):
         if self.second_scan_of is not None and is_pattern(self.path):
             got = f"the pattern {self.path}"
             problems.append(_problem(("second_scan_of",), "one series of second scans for one of first scans", got))
+        if self.standard is not None and (self.aligned or self.second_scan_of is not None):
+            got = "a series that came aligned" if self.aligned else "second scans"
+            problems.append(_problem(("standard",), "standard with the series of first scans, as it was detected", got))
+        if self.modality == "standard" and self.lattice is None:
+            problems.append(_problem(("lattice",), "lattice: square or hexagonal, for a standard", "none"))
+        if (self.image_before is None) != (self.image_after is None):
+            problems.append(_problem(("image_after",), "image_before and image_after, or neither", "one alone"))
         if self.positions is not None and self.grid is not None:
             problems.append(_problem(("grid",), "positions or grid", "both"))
         if self.label_of is not None and is_pattern(self.path):

@@ -1,6 +1,7 @@
 """What a model is, so that it can be applied safely, and why one model was put in the place of another."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -77,6 +78,11 @@ class ModelRecord(_Record):
         default=None, description="Statistics of the training micrographs, to tell one unlike them; None: not known."
     )
     training_fingerprint: str = Field(min_length=1, description="SHA-256 over the training data.")
+    seen: tuple[str, ...] | None = Field(
+        default=None,
+        description="Marks of the micrographs that its weights were fitted to or chosen by, those of the weights that "
+        "it began with included; None: not known.",
+    )
     is_simulated_training: bool = Field(description="Whether every image of the training was simulated.")
     code_version: str
     scores: dict[str, Score] = Field(default_factory=dict)
@@ -89,6 +95,10 @@ class ModelRecord(_Record):
     def _check_ranges(self) -> Self:
         _check_ordered(pixel_size_range_nm=self.pixel_size_range_nm, dose_range_e_per_nm2=self.dose_range_e_per_nm2)
         return self
+
+    def has_seen(self, micrograph_id: str) -> bool:
+        """Whether the model is known to have been fitted to a micrograph, or chosen by it; it then judges nothing."""
+        return self.seen is not None and mark_of(micrograph_id) in self.seen
 
     def unlike_training(
         self, *, modality: Modality, pixel_size_nm: float | None, dose_e_per_nm2: float | None = None
@@ -110,6 +120,16 @@ class ModelRecord(_Record):
             if value is not None and seen is not None and not _lies_in(value, seen):
                 found.append(f"{what} {value:g} {unit}, where the model was trained on {seen[0]:g} to {seen[1]:g}")
         return tuple(found)
+
+
+def mark_of(micrograph_id: str) -> str:
+    """Return the mark of a micrograph in `ModelRecord.seen`: the start of the SHA-256 of its identifier."""
+    return hashlib.sha256(micrograph_id.encode()).hexdigest()[:12]
+
+
+def marks_of(micrograph_ids: Iterable[str]) -> tuple[str, ...]:
+    """Return the marks of several micrographs, in order and each once."""
+    return tuple(sorted(set(map(mark_of, micrograph_ids))))
 
 
 def _lies_in(value: float, seen: tuple[float, float]) -> bool:

@@ -6,8 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nanodefect_assets.domain.keys import Place
 
-FileModality = Literal["hrtem", "hrstem", "sem", "tilt_series", "coordinates", "labels"]
+FileModality = Literal["hrtem", "hrstem", "sem", "tilt_series", "standard", "coordinates", "labels"]
 """What a file of a batch holds."""
+
+Lattice = Literal["square", "hexagonal"]
+"""What a standard sample looks like along the beam: two equal periods at 90 or at 120 degrees."""
 
 CalibrationSource = Literal["file", "batch.yaml", "override", "correction", "uncalibrated"]
 
@@ -82,6 +85,14 @@ class ManifestFile(_Record):
         default=None, description="For a tilt series scanned at 90 degrees: path of that of the scans at 0 degrees."
     )
     is_aligned: bool = Field(default=False, description="Whether a tilt series was aligned before it came.")
+    standard: str | None = Field(
+        default=None, description="For a tilt series: path of the image that shows what the scan coils do to a lattice."
+    )
+    lattice: Lattice | None = Field(default=None, description="For the image of a standard sample: its lattice.")
+    image_before: str | None = Field(
+        default=None, description="For a tilt series: path of an image of the sample taken before it."
+    )
+    image_after: str | None = Field(default=None, description="Of one taken after it, at the same tilt.")
     given_alignment: str | None = Field(
         default=None, description="Table that stands in for the computed alignment, kept with the corrections."
     )

@@ -1,5 +1,6 @@
 """One image of a microscope, and the particles labelled in it."""
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -10,6 +11,13 @@ Modality = Literal["hrtem", "hrstem", "sem"]
 """How a micrograph was taken; decides how particles stand out from what holds them."""
 
 MODALITIES: tuple[str, ...] = get_args(Modality)
+
+_FRAME = re.compile(r"@\d{4,}$")
+
+
+def file_of(micrograph_id: str) -> str:
+    """Return the part of an identifier that frames of one file, ``<file>@<number>``, have in common."""
+    return _FRAME.sub("", micrograph_id)
 
 
 @dataclass(frozen=True, kw_only=True)

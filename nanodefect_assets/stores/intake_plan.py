@@ -15,6 +15,7 @@ from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
 from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.tile_position import place_tile
+from nanodefect_assets.stores.intake_companions import without_lonely
 from nanodefect_assets.stores.intake_names import SortedNames, find_sidecar, sort_names
 from nanodefect_assets.stores.intake_positions import TablePositions, read_positions, unclaimed_rows
 from nanodefect_assets.stores.landing import LandedFile, Survey
@@ -25,6 +26,7 @@ _KINDS: dict[str, tuple[str, ...]] = {
     "hrstem": ("image", "image_stack"),
     "sem": ("image", "image_stack"),
     "tilt_series": ("tilt_series", "image_stack"),
+    "standard": ("image",),
     "coordinates": ("coordinates",),
     "labels": ("image", "particle_table"),
 }
@@ -76,6 +78,10 @@ class PlannedFile:
             tilt_angles_deg=self.agreed.tilt_angles_deg,
             second_scan_of=self.entry.second_scan_of,
             is_aligned=self.entry.aligned,
+            standard=self.entry.standard,
+            lattice=self.entry.lattice,
+            image_before=self.entry.image_before,
+            image_after=self.entry.image_after,
             length_unit=self.facts.length_unit,
             label_of=self.label_of,
             particle_values=self.entry.particle_values,
@@ -154,6 +160,7 @@ def plan_batch(
             refusals[file.path] = refusal
     planned = _without_misfits(planned, refusals)
     planned = _pair_labels(planned, names, refusals)
+    planned = without_lonely(planned, refusals)
     sidecars = {sidecar for sidecar, owner in names.owner_of.items() if owner in planned}
     sidecars |= {table for table, owners in names.tables.items() if any(owner in planned for owner in owners)}
     for sidecar, owner in names.owner_of.items():

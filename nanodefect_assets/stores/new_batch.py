@@ -9,7 +9,7 @@ from glob import escape
 from pathlib import Path, PurePosixPath
 
 from nanodefect_assets.domain.batch_spec import IMAGE_MODALITIES, FileEntry
-from nanodefect_assets.domain.keys import BATCH_PATTERN, aliquot_key, aliquot_label, check_batch_key
+from nanodefect_assets.domain.keys import BATCH_PATTERN, aliquot_label, check_batch_key
 from nanodefect_assets.domain.label_pairs import label_stem
 from nanodefect_assets.domain.manifest import FileModality
 from nanodefect_assets.domain.micrograph import MODALITIES
@@ -19,13 +19,10 @@ from nanodefect_assets.stores.intake_names import SIDECAR_ENDINGS, is_considered
 from nanodefect_assets.stores.intake_positions import named_files
 from nanodefect_assets.stores.landing import BATCH_YAML, survey
 from nanodefect_assets.stores.probing import TABLE_ENDINGS, Probe, check_readable, probe_entry
+from nanodefect_assets.stores.suggestive_names import aliquot_of_name, is_called_label, modality_of_name
 
-_COORDINATE_ENDINGS = (".xyz", ".extxyz", ".cif")
 _NM_LINE = "length_unit: nm  # the numbers look like nanometres"
 _VOXEL_LINE = 'length_unit: "??? angstrom"  # length of one unit of its numbers: the edge of a voxel; or nm, pm'
-_TIME = re.compile(r"(?:^|[^0-9a-z.])(t\d{7}(?:-r\d{1,2})?|\d+(?:\.\d+)?\s*(?:s|min|h|d))(?![0-9a-z])", re.IGNORECASE)
-_LABEL_FOLDERS = {"label", "labels", "mask", "masks", "annotation", "annotations"}
-_HINTS: tuple[tuple[str, FileModality], ...] = (("sem", "sem"), ("stem", "hrstem"), ("haadf", "hrstem"))
 _SEM_MAKERS = ("zeiss", "helios", "quanta")
 
 _MOST_SIZES_NAMED = 6
@@ -51,7 +48,7 @@ batch: {batch}  # the name of the folder in landing
 #   - {{time: 8 h, replicate: 2}}
 
 files:  # every file is named by one entry; an exact path goes before patterns; modality is one of
-  # hrtem, hrstem, sem, tilt_series, coordinates, labels; without an aliquot it is the product at the end
+  # hrtem, hrstem, sem, tilt_series, standard, coordinates, labels; without an aliquot it is the product at the end
 """
 
 
@@ -140,7 +137,7 @@ def _with_only_image(file: _File, files: Sequence[_File]) -> _File:
     folder = PurePosixPath(file.path).parent
     images = [other for other in files if other.guess.modality in MODALITIES]
     beside = [image for image in images if PurePosixPath(image.path).parent == folder]
-    if file.guess.modality != "labels" or not _is_called_label(file.path) or len(beside) != 1:
+    if file.guess.modality != "labels" or not is_called_label(file.path) or len(beside) != 1:
         return file
     guess = replace(file.guess, label_of=beside[0].path, aliquot=beside[0].guess.aliquot)
     return replace(file, guess=guess)
@@ -184,7 +181,7 @@ def _left_out(trouble: _Trouble) -> list[str]:
     fields = _fields_to_complete(trouble)
     if not fields:
         return [said]
-    aliquot = _aliquot_of_name(trouble.path)
+    aliquot = aliquot_of_name(trouble.path)
     place = [] if aliquot is None else [f"aliquot: {aliquot_label(aliquot)}"]
     path = f"  # - path: {json.dumps(trouble.path, ensure_ascii=False)}"
     return [said, path, *(f"  #   {field}" for field in (fields[0], *place, *fields[1:]))]
@@ -270,7 +267,7 @@ def _why(refusal: Refusal) -> str:
 
 
 def _describe(folder: Path, path: str, stems: Counter[str], probe: Probe) -> _File:
-    modality = _modality_of_name(path, stems)
+    modality = modality_of_name(path, stems)
     check_readable(folder / path)
     facts = probe(folder / path, FileEntry(path=escape(path), modality=modality))
     if facts.kind == "tilt_series":
@@ -283,53 +280,10 @@ def _describe(folder: Path, path: str, stems: Counter[str], probe: Probe) -> _Fi
         modality = "sem"
     guess = _Guess(
         modality=modality,
-        aliquot=_aliquot_of_name(path),
+        aliquot=aliquot_of_name(path),
         has_calibration=facts.acquisition.pixel_size_nm is not None,
     )
     return _File(path=path, guess=guess, facts=facts)
-
-
-def _modality_of_name(path: str, stems: Counter[str]) -> FileModality:
-    """Return the modality that the names of a file and of the folders above it suggest."""
-    pure = PurePosixPath(path)
-    words = re.split(r"[^a-z]+", path.lower())
-    if pure.suffix.lower() in _COORDINATE_ENDINGS:
-        return "coordinates"
-    is_twin = pure.suffix.lower() == ".png" and stems[str(pure.with_suffix(""))] > 1
-    if (
-        is_twin
-        or label_stem(path) != pure.stem
-        or _is_called_label(path)
-        or _LABEL_FOLDERS & {part.lower() for part in pure.parts[:-1]}
-    ):
-        return "labels"
-    for word, modality in _HINTS:
-        if word in words:
-            return modality
-    return "hrtem"
-
-
-def _is_called_label(path: str) -> bool:
-    """Whether a file has no other name than ``label``, ``mask`` or the like."""
-    return PurePosixPath(path).stem.lower() in _LABEL_FOLDERS
-
-
-def _aliquot_of_name(path: str) -> str | None:
-    """Return the aliquot that a folder above the file names: ``8h``, ``45 s``, ``t0028800``, ``end``."""
-    for part in reversed(PurePosixPath(path).parts[:-1]):
-        if part.lower() == "end":
-            return "end"
-        found = _TIME.search(part.lower())
-        if found is not None:
-            return _key_or_none(found[1])
-    return None
-
-
-def _key_or_none(time: str) -> str | None:
-    try:
-        return aliquot_key(time)
-    except Refusal:  # A name that only looks like a time, such as 0.5 s: the user says what it is.
-        return None
 
 
 def _entries(folder: str, ending: str, files: Sequence[_File]) -> Iterable[str]:

@@ -26,6 +26,8 @@ class StoredTiltSeries:
         Stage tilt of each image, in the order of the file.
     pixel_size_nm, dose_e_per_nm2 : float or None
         Edge of a pixel, and the dose of one image.
+    tilt_axis_deg : float or None
+        Tilt axis in the images, from vertical, counterclockwise, as the file or batch.yaml states it.
     is_simulated : bool
         Whether a computer made it.
     """
@@ -34,8 +36,14 @@ class StoredTiltSeries:
     tilts_deg: np.ndarray
     pixel_size_nm: float | None
     dose_e_per_nm2: float | None
+    tilt_axis_deg: float | None
     is_simulated: bool
     arrays: ArraysReader
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of images, of rows and of columns."""
+        return self.arrays.shape(self.tilt_series_id)
 
     def images(self) -> np.ndarray:
         """Return the images as float32, of shape (tilt, row, col)."""
@@ -52,6 +60,7 @@ def read_tilt_series(generation: StoredGeneration) -> Iterator[StoredTiltSeries]
             tilts_deg=own["tilt_deg"].to_numpy(dtype=float),
             pixel_size_nm=_number(row["pixel_size_nm"]),
             dose_e_per_nm2=_number(row["dose_e_per_nm2"]),
+            tilt_axis_deg=_number(row["tilt_axis_deg"]),
             is_simulated=bool(row["is_simulated"]),
             arrays=arrays,
         )

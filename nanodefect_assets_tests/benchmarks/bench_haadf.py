@@ -41,7 +41,7 @@ TRAINING = {
     "n_repeats": 1,
     "n_per_batch": 4,
     "steps_per_epoch": 40,
-    "budget_s": 75.0,
+    "budget_s": 300.0,
     "max_epochs": 10_000,
     "precision": "bfloat16",
 }

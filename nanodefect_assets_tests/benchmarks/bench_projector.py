@@ -69,7 +69,7 @@ def test_at_any_angles_against_finufft(data, capsys):
     projector.forward(volume), projector.adjoint(views)
     row, col = np.fft.fftfreq(N)[:, None, None], np.fft.rfftfreq(N)[:, None]
     cycles = np.concatenate([(row * turn[1] + col * turn[0]).reshape(-1, 3) for turn in geometry.rotations])
-    x, y, z = (2 * np.pi * cycles.T).astype(np.float32)
+    x, y, z = np.ascontiguousarray(2 * np.pi * cycles.T, dtype=np.float32)
     modes, values = volume.astype(np.complex64), np.ones(len(x), np.complex64)
 
     ours, back, theirs, theirs_back = seconds_of(

@@ -189,3 +189,13 @@ def test_coordinates_are_shaken_and_their_kind_lies_beside_them(written):
 def test_parameters_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValidationError):
         SimulateParams(**wrong)
+
+
+def test_a_batch_of_more_particles_than_find_room_holds_as_many_as_do(tmp_path):
+    crowded = {"kinds": ("hrtem", "hrstem"), "materials": ("CdSe",), "growth_times": (), "n_micrographs": 1}
+
+    (folder,), _ = simulated(tmp_path, n_particles=60, **crowded)
+
+    labels = [read_label_image(path) for path in sorted(folder.rglob("labels/*.png"))]
+    assert len(labels) == 2
+    assert all(0 < len(np.unique(image)) - 1 < 60 for image in labels)

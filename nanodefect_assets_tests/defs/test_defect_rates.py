@@ -7,6 +7,7 @@ import pytest
 from nanodefect_assets.defs.population.defect_rates import DefectRateConfig, _aliquot_rows
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.science.hrtem.fault_forest import FAULT_CLASSES
+from nanodefect_assets.stores.registry import shipped_model
 
 PLACE = Place(batch="pd-1", aliquot="end")
 N_MICROGRAPHS, N_EACH = 8, 12
@@ -43,10 +44,18 @@ def test_counts_are_shares_and_stand_in_their_intervals(particles, home):
 
     assert found["faulted"]["raw"] == pytest.approx(3 / 9)
     assert found["oriented"]["raw"] == pytest.approx(9 / 12)
+    known = shipped_model("fault_classifier").record
+    assert {row["calibration_set"] for row in found.values()} == {known.training_fingerprint}
     for row in found.values():
         assert row["raw_low"] < row["raw"] < row["raw_high"]
         assert 0 <= row["corrected_low"] <= row["corrected"] <= row["corrected_high"] <= 1
-        assert row["calibration_set"]
+
+
+def test_agglomerates_and_background_are_no_single_particles(particles, home):
+    others = particles.assign(class_name=np.tile([FAULT_CLASSES[3], FAULT_CLASSES[4]], len(particles) // 2))
+    found = rates(home, pd.concat([particles, others]))
+
+    assert (found["faulted"]["raw"], found["oriented"]["raw"]) == (pytest.approx(3 / 9), pytest.approx(9 / 12))
 
 
 def test_regions_at_the_border_parts_and_micrographs_of_another_pixel_size_do_not_count(particles, home):
@@ -98,7 +107,7 @@ def test_measured_and_simulated_particles_have_rates_of_their_own(particles, hom
 def test_a_batch_of_many_novel_regions_has_no_rate_but_a_way_out(particles, home):
     is_novel = np.arange(len(particles)) % 10 < 3
 
-    row = rates(home, particles.assign(p_like_training=np.where(is_novel, 0.01, 0.5)))["faulted"]
+    row = rates(home, particles.assign(p_like_training=np.where(is_novel, 0.05, 0.5)))["faulted"]
 
     assert row["novel_fraction"] == pytest.approx(is_novel.mean())
     assert row["corrected"] is None

@@ -1,10 +1,13 @@
 """Networks are trained, judged, put in use, and used."""
 
+import shutil
+
 import dagster as dg
 import numpy as np
 import pytest
 
 from nanodefect_assets.definitions import defs
+from nanodefect_assets.defs.hrtem.contenders import gather
 from nanodefect_assets.defs.hrtem.finding import ParticleFinder, SegmentationConfig
 from nanodefect_assets.defs.hrtem.networks import SEGMENTER, network_of
 from nanodefect_assets.defs.instance import open_instance
@@ -202,3 +205,35 @@ def test_a_spread_is_kept_where_the_network_looked_more_than_once(here):
     found = finder(here, n_transforms=4).find(field())
 
     assert found.maps["spread"].max() > 0
+
+
+@pytest.fixture
+def parted_anew(trained, tmp_path, monkeypatch):
+    """Home whose training set was parted anew after version 1 was trained: some of what it saw is held out now."""
+    home = Home(tmp_path / "home")
+    shutil.copytree(trained.root, home.root)
+    monkeypatch.setenv("NANODEFECT_HOME", str(home.root))
+    monkeypatch.setenv("DAGSTER_HOME", str(home.dagster))
+    config = {"hrtem/training_set": SET | {"split_seed": 3, "test_fraction": 0.4}}
+    assert make(home, "hrtem/training_set", config=config)[0].success
+    return home
+
+
+def test_what_a_model_has_seen_judges_neither_it_nor_what_began_with_it(parted_anew):
+    made = current_generation(parted_anew, AssetName(group="hrtem", noun="training_set"), Place())
+    test = set(PatchSetReader(made.folder / FOLDER).read("test").micrograph_ids)
+    first = model_version(parted_anew, SEGMENTER, "1").record
+    seen = {name for name in test if first.has_seen(name)}
+    assert 0 < len(seen) < len(test)
+
+    config = {"hrtem/segmenter": TRAINING | {"start_version": "1", "n_repeats": 1}}
+    assert make(parted_anew, "hrtem/segmenter", partition="unet", config=config)[0].success
+    newest = rows(parted_anew, "segmenter", schemas.TRAININGS)["model_version"].iloc[0]
+
+    assert set(rows(parted_anew, "segmenter", schemas.MODEL_SCORES)["micrograph_id"]) == test - seen
+    assert set(first.seen) < set(model_version(parted_anew, SEGMENTER, newest).record.seen)
+    assert f"not judged on {len(seen)} of the held-out" in gather(parted_anew).missing["unet"]
+    assert make(parted_anew, "hrtem/champion_segmenter", config={"hrtem/champion_segmenter": EASY})[0].success
+    compared_on = decision_of(parted_anew, SEGMENTER, newest).compared_on
+    assert compared_on.startswith(f"{len(test - seen)} held-out micrographs of ")
+    assert "seen" not in compared_on

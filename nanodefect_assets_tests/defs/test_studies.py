@@ -127,6 +127,7 @@ class Planter:
             code_version="1",
             scores={},
             architecture_params={},
+            seen=(),
             notes="",
         )
         draft = self.home.root / "draft"

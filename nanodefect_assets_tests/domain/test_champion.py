@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from nanodefect_assets.domain.champion import ModelRecord, PromotionDecision, Recipe, Score
+from nanodefect_assets.domain.champion import ModelRecord, PromotionDecision, Recipe, Score, marks_of
 
 finite = st.floats(-1, 1, allow_nan=False)
 
@@ -136,3 +136,13 @@ def test_a_promotion_against_the_evidence_cannot_be_written_down():
 def test_a_model_is_not_compared_with_itself():
     with pytest.raises(ValidationError, match="two models"):
         decision(incumbent_version="2")
+
+
+def test_a_model_knows_what_it_has_seen_and_says_nothing_where_that_is_not_known():
+    known = record(seen=marks_of(["b/end/a.tif", "b/end/b.tif", "b/end/a.tif"]))
+
+    assert len(known.seen) == 2
+    assert known.has_seen("b/end/b.tif")
+    assert not known.has_seen("b/end/c.tif")
+    assert not record().has_seen("b/end/b.tif")
+    assert record().seen is None

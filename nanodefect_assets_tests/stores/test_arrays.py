@@ -83,9 +83,10 @@ def test_arrays_of_version_1_are_still_read():
     np.testing.assert_array_equal(reader.read("pd-1/end/a.tif"), np.arange(12, dtype=np.float32).reshape(3, 4))
 
 
+@pytest.mark.parametrize("shape", [(30, 41), (2050, 5), (3, 2049), (1, 2, 2050)])
 @pytest.mark.parametrize("dtype", ["bool", "uint16", "int64", "float32"])
-def test_what_is_packed_is_what_zarr_would_write(tmp_path, rng, dtype):
-    array = (rng.random((30, 41)) * 3).astype(dtype)
+def test_what_is_packed_is_what_zarr_would_write(tmp_path, rng, dtype, shape):
+    array = (rng.random(shape) * 3 + 1).astype(dtype)
     packed = pack_array(array)
     assert isinstance(packed, PackedArray)
     ArraysWriter(tmp_path / "a.zarr", "micrographs").add("a", packed, pixel_size_nm=0.1)
@@ -93,17 +94,21 @@ def test_what_is_packed_is_what_zarr_would_write(tmp_path, rng, dtype):
     by_zarr = zarr.create_array(
         tmp_path / "b.zarr",
         data=array,
-        chunks=array.shape,
+        chunks=tuple(min(edge, 2048) for edge in shape),
         compressors=stored.compressors,
         chunk_key_encoding={"name": "default", "separator": "."},
     )
 
     np.testing.assert_array_equal(stored[...], array)
     assert stored.metadata.to_dict() | {"attributes": {}} == by_zarr.metadata.to_dict()
-    assert (tmp_path / "a.zarr/000000/c.0.0").read_bytes() == (tmp_path / "b.zarr/c.0.0").read_bytes()
+    names = {path.name for path in (tmp_path / "b.zarr").glob("c.*")}
+    assert names == {path.name for path in (tmp_path / "a.zarr/000000").glob("c.*")}
+    for name in names:
+        assert (tmp_path / "a.zarr/000000" / name).read_bytes() == (tmp_path / "b.zarr" / name).read_bytes()
+    np.testing.assert_array_equal(ArraysReader(tmp_path / "a.zarr", "micrographs").read("a"), array)
 
 
-@pytest.mark.parametrize("array", [np.zeros((2049, 3)), np.float64(3.0), np.zeros((0, 3)), np.ones((2, 2), ">f4")])
+@pytest.mark.parametrize("array", [np.float64(3.0), np.zeros((0, 3)), np.ones((2, 2), ">f4")])
 def test_what_zarr_has_to_write_itself_is_left_to_it(array):
     assert pack_array(array) is array
 
@@ -116,3 +121,20 @@ def test_other_programs_find_the_arrays_by_zarr_alone(tmp_path):
 
     names = {array.attrs["item"]: array.shape for _, array in zarr.open_group(tmp_path / "a.zarr", mode="r").arrays()}
     assert names == {"small": (2, 3), "large": (2049, 2), "series": (2, 3, 4)}
+
+
+def test_a_chunk_that_is_gone_is_an_error_and_not_zeros(tmp_path):
+    ArraysWriter(tmp_path / "a.zarr", "labels").add("large", np.ones((2049, 2)))
+    (tmp_path / "a.zarr/000000/c.1.0").unlink()
+
+    with pytest.raises(FileNotFoundError, match=r"c\.1\.0"):
+        ArraysReader(tmp_path / "a.zarr", "labels").read("large")
+
+
+def test_arrays_that_zarr_wrote_in_its_own_way_are_read_too(tmp_path, rng):
+    array = rng.random((2049, 3)).astype(np.float32)
+    ArraysWriter(tmp_path / "a.zarr", "micrographs")
+    group = zarr.open_group(tmp_path / "a.zarr")
+    group.create_array("000000", data=array, chunks=(2048, 3), attributes={"item": "a", "order": 0})
+
+    np.testing.assert_array_equal(ArraysReader(tmp_path / "a.zarr", "micrographs").read("a"), array)

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from nanodefect_assets.defs.checks import declare_check
-from nanodefect_assets.defs.hrtem.networks import SEGMENTER, network_of
+from nanodefect_assets.defs.hrtem.networks import SEGMENTER, network_of, unseen_by
 from nanodefect_assets.defs.hrtem.segmenter import TRAINING_SET
 from nanodefect_assets.defs.making import making, report
 from nanodefect_assets.defs.resources import Compute, HomeResource
@@ -17,7 +17,7 @@ from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.learning.params import Architecture
 
 if TYPE_CHECKING:
-    from nanodefect_assets.domain.champion import PromotionDecision
+    from nanodefect_assets.domain.champion import ModelRecord, PromotionDecision
     from nanodefect_assets.domain.patches import PatchSet
     from nanodefect_assets.science.learning.scores import ConfusionCounts
     from nanodefect_assets.stores.home import Home
@@ -66,7 +66,7 @@ class _Judged:
     key=list(_ASSET),
     deps=[["hrtem", "segmenter"], ["hrtem", "training_set"]],
     group_name="hrtem",
-    code_version="1",
+    code_version="2",
     kinds={"mlflow"},
     check_specs=[
         declare_check(
@@ -80,7 +80,8 @@ def champion_segmenter(
     """The segmenter in use: a new one takes its place only if it is surely better on held-out micrographs.
 
     The challenger is the one with the largest Dice on the validation side among the current segmenters of all
-    architectures. It and the model in use are judged on the test side of the training set, paired by micrograph.
+    architectures. It and the model in use are judged on the test side of the training set, paired by micrograph; what
+    either of them was trained on judges nothing.
     """
     from nanodefect_assets.domain.schemas import CHAMPIONS
     from nanodefect_assets.stores.models import check_model
@@ -179,12 +180,14 @@ def _decide(
     from nanodefect_assets.stores.patch_sets import FOLDER, PatchSetReader
 
     reader = PatchSetReader(require_generation(home, TRAINING_SET, Place()).folder / FOLDER)
-    test, rng = reader.read("test"), generator_for(config.seed, "hrtem/champion_segmenter")
+    records = [model.record for model in (challenger, in_use) if model is not None]
+    test, rng = _held_out(reader.read("test"), records, config), generator_for(config.seed, "hrtem/champion_segmenter")
     counts = judge_as_used(challenger, test, compute)
     about: dict[str, Any] = {
         "name": SEGMENTER,
         "metric": "dice",
-        "compared_on": f"{len(test.micrograph_ids)} held-out micrographs of {reader.combined_fingerprint[:12]}",
+        "compared_on": f"{len(test.micrograph_ids)} held-out micrographs of {reader.combined_fingerprint[:12]}"
+        f"{_what_was_seen(test, records)}",
         "challenger_version": challenger.version,
         "checks": _checks(counts, config),
         "override_reason": config.override_reason,
@@ -200,6 +203,39 @@ def _decide(
         incumbent=compared.incumbent,
         difference_interval=compared.difference_interval,
     )
+
+
+def _held_out(test: "PatchSet", records: "list[ModelRecord]", config: PromotionConfig) -> "PatchSet":
+    """Return the test side without what one of the models has seen, in training on an earlier set for example.
+
+    Where a person decides and nothing is left, all of it is taken: the record says so.
+
+    Raises
+    ------
+    Refusal
+        If nothing is left to judge by.
+    """
+    unseen = unseen_by(test, *records)
+    if len(unseen):
+        return unseen
+    if config.override_reason is None or not len(test):
+        raise Refusal(
+            "nothing_held_out",
+            expected="held-out micrographs that neither the model in use nor its challenger was trained on",
+            got=f"{len(test.micrograph_ids)} micrographs on the test side, of which they have seen all",
+            advice="Add labelled micrographs, or take another field_seed in hrtem/training_set; or decide yourself, "
+            "with version and override_reason.",
+        )
+    return test
+
+
+def _what_was_seen(test: "PatchSet", records: "list[ModelRecord]") -> str:
+    """Return in words what takes from the worth of a comparison; nothing if nothing does."""
+    n_seen = sum(any(record.has_seen(name) for record in records) for name in test.micrograph_ids)
+    words = [f"{n_seen} of them seen in training"] if n_seen else []
+    if any(record.seen is None for record in records):
+        words.append("what one of the two was trained on is not known")
+    return f" ({'; '.join(words)})" if words else ""
 
 
 def judge_as_used(model: "StoredModel", test: "PatchSet", compute: Compute) -> "ConfusionCounts":

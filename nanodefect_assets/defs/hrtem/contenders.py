@@ -93,13 +93,16 @@ def gather(home: "Home", *, with_classical: bool = True, only_from_random: bool 
         found, adapted = _from_random(found)
         missing |= adapted
     micrographs = source.rows(TRAINING_MICROGRAPHS)
+    held_out = micrographs[(micrographs["side"] == "test") & (micrographs["n_labelled"] > 0)]
+    found, partly = _judged_on_all(found, set(held_out["micrograph_id"]))
+    missing |= partly
     return Gathered(
         source=source,
         fingerprint=reader.combined_fingerprint,
         class_names=reader.class_names("test")[1:],
         trainings=_joined([made.rows(TRAININGS) for made in found], TRAININGS.names),
         scores=_joined([made.rows(MODEL_SCORES) for made in found], MODEL_SCORES.names),
-        held_out=micrographs[(micrographs["side"] == "test") & (micrographs["n_labelled"] > 0)],
+        held_out=held_out,
         inputs=(source, *found),
         missing=missing,
     )
@@ -137,6 +140,22 @@ def _from_random(made: "list[StoredGeneration]") -> "tuple[list[StoredGeneration
         else:
             kept.append(one)
     return kept, adapted
+
+
+def _judged_on_all(
+    made: "list[StoredGeneration]", held_out: set[str]
+) -> "tuple[list[StoredGeneration], dict[str, str]]":
+    """Return what was judged on every held-out micrograph, and why the rest is left out."""
+    from nanodefect_assets.domain.schemas import MODEL_SCORES
+
+    kept, partly = [], {}
+    for one in made:
+        if n_missing := len(held_out - set(one.rows(MODEL_SCORES)["micrograph_id"])):
+            name = one.record.origin.place.study or str(one.record.origin.asset)
+            partly[name] = f"not judged on {n_missing} of the held-out micrographs, which it had seen before"
+        else:
+            kept.append(one)
+    return kept, partly
 
 
 def _joined(parts: "list[pd.DataFrame]", columns: tuple[str, ...]) -> "pd.DataFrame":

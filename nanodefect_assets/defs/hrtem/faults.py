@@ -1,5 +1,6 @@
 """Fault classifiers as models that are stored, and stored ones as functions of regions."""
 
+import json
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,6 @@ _ATTRIBUTES = (
     "contact_fraction",
     "touches_edge",
     "pixel_size_nm",
-    "support_counts",
 )
 
 
@@ -44,21 +44,38 @@ def keep_region(out: "GenerationWriter", region: "Region") -> None:
     """Write a region into a generation."""
     from nanodefect_assets.stores.regions import KIND, write_region
 
-    attributes = {name: getattr(region, name) for name in _ATTRIBUTES}
+    attributes = {name: getattr(region, name) for name in _ATTRIBUTES} | {
+        "support_counts": region.support.median,
+        "support_sd": region.support.spread,
+        "support_power": json.dumps(region.support.power),
+    }
     write_region(out.arrays(KIND), region.region_id, region.counts, region.mask, attributes)
 
 
 def kept_region(source: "StoredGeneration") -> "Callable[[str], Region]":
     """Return a function that reads a region of a generation by its identifier."""
     from nanodefect_assets.science.hrtem.regions import Region
+    from nanodefect_assets.science.hrtem.support import Support
     from nanodefect_assets.stores.regions import KIND, read_region
 
     arrays = source.arrays(KIND)
 
     def read(region_id: str) -> "Region":
         counts, mask, attributes = read_region(arrays, region_id)
+        if "support_power" not in attributes:
+            raise Refusal(
+                "old_regions",
+                expected="regions with the texture of their support",
+                got="those of an earlier version",
+                advice="Materialise hrtem/region_training_set again.",
+            )
+        support = Support(
+            median=attributes["support_counts"],
+            spread=attributes["support_sd"],
+            power=tuple(json.loads(attributes["support_power"])),
+        )
         known = {name: attributes.get(name) for name in _ATTRIBUTES}
-        return Region(region_id=region_id, counts=counts, mask=mask, **known)  # pyright: ignore[reportArgumentType]
+        return Region(region_id=region_id, counts=counts, mask=mask, support=support, **known)  # pyright: ignore[reportArgumentType]
 
     return read
 

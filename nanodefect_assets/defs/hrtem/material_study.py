@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from nanodefect_assets.defs.checks import declare_check
 from nanodefect_assets.defs.hrtem.scoring import pooled_metrics, score_rows
-from nanodefect_assets.defs.hrtem.segmenter import TRAINING_SET, RepeatParams
+from nanodefect_assets.defs.hrtem.segmenter import TRAINING_SET
+from nanodefect_assets.defs.hrtem.segmenter_trainer import RepeatParams
 from nanodefect_assets.defs.making import making, report
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import Compute, HomeResource

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import JsonValue
 
-from nanodefect_assets.domain.champion import ModelRecord, Recipe, Score
+from nanodefect_assets.domain.champion import ModelRecord, Recipe, Score, marks_of
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.refusal import Refusal
@@ -70,14 +70,31 @@ def tuned_model(home: "Home", method: "ClassicalMethod") -> "StoredModel":
     return model_version(home, method, str(versions[method]))
 
 
-def starting_weights(home: "Home", version: str) -> "dict[str, np.ndarray]":
-    """Return the weights of a registered segmenter, or of the one that ships with the package."""
+def starting_model(home: "Home", version: str) -> "StoredModel":
+    """Return a registered segmenter, or the one that ships with the package, whose weights a training begins with."""
     from nanodefect_assets.stores.registry import SHIPPED, model_version, shipped_model
 
     model = shipped_model(SEGMENTER) if version == SHIPPED else model_version(home, SEGMENTER, version)
     if model is None:
         raise Refusal("no_such_model", expected="a segmenter that ships with the package", got="none")
-    return model.weights()
+    return model
+
+
+def unseen_by(patches: "PatchSet", *records: ModelRecord) -> "PatchSet":
+    """Return the patches of the micrographs that none of some models is known to have seen."""
+    seen = [any(record.has_seen(name) for record in records) for name in patches.micrograph_ids]
+    return patches.subset([group for group, is_seen in enumerate(seen) if not is_seen]) if any(seen) else patches
+
+
+def marks_seen(*sides: "PatchSet", start: ModelRecord | None) -> tuple[str, ...] | None:
+    """Return the marks of what a model has seen: these sides, and what the model has that it began with.
+
+    None where the latter is not known.
+    """
+    if start is not None and start.seen is None:
+        return None
+    own = marks_of(name for side in sides for name in side.micrograph_ids)
+    return tuple(sorted({*own, *(start.seen or () if start else ())}))
 
 
 def segmenter_record(
@@ -89,6 +106,7 @@ def segmenter_record(
     code_version: str,
     scores: dict[str, Score],
     architecture_params: dict[str, float | str],
+    seen: tuple[str, ...] | None,
     notes: str,
 ) -> ModelRecord:
     """Return what a trained segmenter is.
@@ -103,7 +121,7 @@ def segmenter_record(
         Rows of `TRAINING_MICROGRAPHS` of the training side.
     fingerprint : str
         Of the whole training set.
-    code_version, scores, notes
+    code_version, scores, seen, notes
         As in the record.
     """
     return ModelRecord(
@@ -114,6 +132,7 @@ def segmenter_record(
         training_fingerprint=fingerprint,
         code_version=code_version,
         scores=scores,
+        seen=seen,
         libraries={name: version(name) for name in _LIBRARIES},
         notes=notes,
         **_seen(train_set, micrographs),

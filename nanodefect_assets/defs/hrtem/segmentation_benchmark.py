@@ -192,7 +192,7 @@ def _ahead(
     if one is None or other is None:
         return None
     rng = generator_for(config.benchmark_seed, "hrtem/segmentation_benchmark", "order")
-    return dice_ahead(one, other, draw_micrographs(len(micrograph_ids), config.n_resamples, rng))
+    return dice_ahead(one, other, draw_micrographs(one.shape[1], config.n_resamples, rng))
 
 
 def _best_counts(

@@ -41,6 +41,7 @@ _MOST_NAMED = 50
 _MADE_OF_IMAGES = ("micrographs", "segmentation", "particles")
 _MADE_OF: dict[str, tuple[str, ...]] = {
     "tilt_series": ("tilt_series",),
+    "standard": (),
     "coordinates": ("grains",),
     "labels": ("mask_scores",),
 }

@@ -12,7 +12,8 @@ from nanodefect_assets.defs.partitions import sample
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.tomography.alignment_checks import alignment_checks
-from nanodefect_assets.defs.tomography.series import RawSeries, checkpoint_of, raw_series
+from nanodefect_assets.defs.tomography.companions import Companions, distortion_row, read_companions
+from nanodefect_assets.defs.tomography.series import RawSeries, checkpoint_of, raw_series, require_memory_of
 from nanodefect_assets.science.tomography.alignment_params import AlignmentParams
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from nanodefect_assets.stores.generations import GenerationWriter, StoredGeneration
 
 _NAME = ("tomography", "aligned")
+_COPIES_OF_ONE, _COPIES_OF_TWO = 12, 18
+"""Of the images that are held at the peak, as of 32 bits, of single scans and of pairs."""
 
 
 class AlignmentConfig(AlignmentParams, dg.Config):
@@ -45,6 +48,7 @@ class _Aligned:
     denoised: "TiltSeries | None"
     choice: "Comparison | None"
     mended: "MendedSeries | None"
+    companions: Companions
     scan_half_correlation: float | None
     repeat_correlation: float | None
 
@@ -54,7 +58,7 @@ class _Aligned:
     deps=[["samples", "manifest"], ["samples", "tilt_series"], ["tomography", "denoised"]],
     partitions_def=sample,
     group_name="tomography",
-    code_version="2",
+    code_version="3",
     kinds={"numba", "zarr", "parquet"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -64,15 +68,17 @@ class _Aligned:
         declare_check(
             _NAME,
             "axis_is_sure",
-            "Reprojections about one axis of the images fit them better by a fifth than about the other; else give "
-            "tilt_axis.",
+            "Images fit their reprojections about one of their axes better by a fifth than about the other, this is "
+            "the one that the file states, if it does, and it is turned by no more than was looked for.",
         ),
         declare_check(_NAME, "factors_near_one", "Every intensity factor lies between 0.75 and 1.25."),
         declare_check(
             _NAME, "scans_agree", "Volumes from the scans at 0 and at 90 degrees correlate by 0.5 or more, coarse grid."
         ),
         declare_check(
-            _NAME, "sample_unchanged", "Images of one tilt before and after correlate by 0.9 or more: no beam damage."
+            _NAME,
+            "sample_unchanged",
+            "Images of one tilt, earlier and later, correlate by 0.9 or more: no beam damage.",
         ),
     ],
 )
@@ -82,9 +88,10 @@ def aligned(
     """Tilt series as volumes are made from: scan pairs in one, drift and background gone, every image in the middle.
 
     A series that came aligned is taken as it is: one that batch.yaml says so of, or whose images do not foretell one
-    another better when aligned. A table given by a person goes before what is computed.
+    another better when aligned. A table given by a person goes before what is computed. Steps of the scan coils are
+    mended first, where batch.yaml names the image of a standard sample.
     """
-    from nanodefect_assets.domain.schemas import ALIGNED_SERIES, ALIGNMENTS
+    from nanodefect_assets.domain.schemas import ALIGNED_SERIES, ALIGNMENTS, SCAN_DISTORTIONS
     from nanodefect_assets.stores.alignments import ALIGNED, ALIGNED_DENOISED
     from nanodefect_assets.stores.manifests import read_sample_manifest
 
@@ -100,7 +107,7 @@ def aligned(
         compute.numba_threads(),
         compute.executor() as executor,
     ):
-        for table in (ALIGNED_SERIES, ALIGNMENTS):
+        for table in (ALIGNED_SERIES, ALIGNMENTS, SCAN_DISTORTIONS):
             out.add_rows(table, [])
         for kind in (ALIGNED, ALIGNED_DENOISED):
             out.arrays(kind)
@@ -110,9 +117,11 @@ def aligned(
                 out.refuse(*raw)
                 continue
             with out.item(raw.first.tilt_series_id):
-                digests = source.record.content_digest, denoised.record.content_digest
+                digests = [made.record.content_digest for made in (files, source, denoised)]
                 checkpoint = checkpoint_of(home, "alignment", config, *digests, raw.first.tilt_series_id)
-                one = _align(home, raw, denoised, config, executor, checkpoint, on_step)
+                require_memory_of(raw.first, _COPIES_OF_ONE if raw.second is None else _COPIES_OF_TWO)
+                companions = read_companions(home, manifest, raw)
+                one = _align(home, raw, companions, denoised, config, executor, checkpoint, on_step)
                 rows.append(_add(out, raw, one))
                 checkpoint.remove()
                 reasons = one.found.alignment.reasons
@@ -133,6 +142,7 @@ def aligned(
 def _align(
     home: HomeResource,
     raw: RawSeries,
+    companions: Companions,
     denoised: "StoredGeneration",
     config: AlignmentConfig,
     executor: "Executor",
@@ -142,19 +152,23 @@ def _align(
     from nanodefect_assets.science.tomography.align import apply_alignment
     from nanodefect_assets.science.tomography.choice import choose_images
     from nanodefect_assets.science.tomography.prepare import repeat_correlation
-    from nanodefect_assets.science.tomography.scan_pairs import mend_scans, upright
+    from nanodefect_assets.science.tomography.scan_pairs import mend_scans, straighten_series, upright
     from nanodefect_assets.science.tomography.screen import screen_tilts
 
-    first, tilts_deg = raw.first.images(), raw.first.tilts_deg
+    first, tilts_deg, matrix = raw.first.images(), raw.first.tilts_deg, companions.scan_matrix
     mended, second = None, None
-    if raw.second is not None:
+    if raw.second is None:
+        why = screen_tilts(first, tilts_deg)
+        images = straighten_series(first, matrix, why)
+    else:
         second = upright(raw.second.images())
-        mended = mend_scans(first, second, tilts_deg, executor=executor, on_step=on_step)
-    images = first if mended is None else mended.images
-    why = screen_tilts(images, tilts_deg) if mended is None else mended.why
+        mended = mend_scans(first, second, tilts_deg, scan_matrix=matrix, executor=executor, on_step=on_step)
+        images, why = mended.images, mended.why
     found = _found(home, raw, images, why, config, checkpoint, on_step)
     series = apply_alignment(images, found.alignment, raw.first.pixel_size_nm)
     smooth = _denoised_images(raw, denoised, mended)
+    if smooth is not None and mended is None:
+        smooth = straighten_series(smooth, matrix, why)
     clean = None if smooth is None else apply_alignment(smooth, found.alignment, raw.first.pixel_size_nm)
     return _Aligned(
         images=images,
@@ -163,6 +177,7 @@ def _align(
         denoised=clean,
         choice=None if clean is None else choose_images(series, clean),
         mended=mended,
+        companions=companions,
         scan_half_correlation=None if mended is None or second is None else _scan_halves(first, second, mended, found),
         repeat_correlation=repeat_correlation(images, tilts_deg),
     )
@@ -182,7 +197,7 @@ def _found(
     from nanodefect_assets.stores.alignments import read_given_alignment
     from nanodefect_assets.stores.corrections import alignment_path
 
-    nominal, axis = nominal_geometry(images, raw.first.tilts_deg, why, config)
+    nominal, axis = nominal_geometry(images, raw.first.tilts_deg, why, config, raw.first.tilt_axis_deg)
     batch = raw.first.tilt_series_id.split("/", 1)[0]
     if (table := alignment_path(home.home, batch, raw.file)) is not None:
         return take_alignment(images, nominal, axis, why, read_given_alignment(table, nominal))
@@ -221,7 +236,7 @@ def _scan_halves(
 
 def _add(out: "GenerationWriter", raw: RawSeries, one: _Aligned) -> dict[str, Any]:
     """Write images and rows of one series; return its row."""
-    from nanodefect_assets.domain.schemas import ALIGNED_SERIES, ALIGNMENTS
+    from nanodefect_assets.domain.schemas import ALIGNED_SERIES, ALIGNMENTS, SCAN_DISTORTIONS
     from nanodefect_assets.stores.alignments import ALIGNED, ALIGNED_DENOISED, alignment_rows
 
     item, attributes = raw.first.tilt_series_id, {"pixel_size_nm": raw.first.pixel_size_nm}
@@ -229,6 +244,8 @@ def _add(out: "GenerationWriter", raw: RawSeries, one: _Aligned) -> dict[str, An
     if one.denoised is not None:
         out.add_array(ALIGNED_DENOISED, item, one.denoised.images, is_simulated=raw.first.is_simulated, **attributes)
     row = _row(raw, one)
+    if (distortion := distortion_row(raw, one.companions)) is not None:
+        out.add_rows(SCAN_DISTORTIONS, [distortion])
     out.add_rows(ALIGNED_SERIES, [row])  # what the checks alone need stays behind
     out.add_rows(ALIGNMENTS, alignment_rows(item, "aligned", raw.first.tilts_deg.tolist(), one.found.alignment))
     return row
@@ -258,13 +275,30 @@ def _row(raw: RawSeries, one: _Aligned) -> dict[str, Any]:
         "scan_correlation_after": float(np.nanmean(mended.correlation_after)) if mended and has_pairs else None,
         "scan_half_correlation": one.scan_half_correlation,
         "repeat_correlation": one.repeat_correlation,
+        "before_after_correlation": one.companions.before_after_correlation,
         "is_denoised": choice is not None and choice.is_better,
         "raw_error": None if choice is None else float(choice.before.mean()),
         "denoised_error": None if choice is None else float(choice.after.mean()),
-        "doubtful_axis": found.axis.misfits if found.axis.is_doubtful and found.source != "given" else None,
+        "axis_doubts": [] if found.source == "given" else _axis_doubts(raw, found),
         "largest_shift_share": found.largest_shift_px / min(one.images.shape[1:]),
         "largest_factor_error": float(np.abs(found.alignment.factors[found.alignment.is_used] - 1).max()),
     }
+
+
+def _axis_doubts(raw: RawSeries, found: "FoundAlignment") -> list[str]:
+    """Say why a person should look at the tilt axis."""
+    doubts, axis = [], found.axis
+    if axis.is_doubtful and axis.misfits is not None:
+        rows, columns = axis.misfits
+        doubts.append(f"images fit about rows to {rows:.3f} and about columns to {columns:.3f}: give tilt_axis")
+    if axis.is_against_file:
+        doubts.append(
+            f"the file states {raw.first.tilt_axis_deg:g} deg from vertical, taken are {found.tilt_axis} turned by "
+            f"{found.axis_deg:.1f} deg: mend tilt_axis_deg in batch.yaml, or give tilt_axis and axis_deg"
+        )
+    if found.is_axis_at_bound:
+        doubts.append("the axis seems turned by more than max_axis_deg: raise that, or give axis_deg")
+    return doubts
 
 
 def _preview(raw: RawSeries, one: _Aligned) -> bytes:

@@ -18,7 +18,7 @@ def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]])
     Parameters
     ----------
     rows : list of dict
-        Rows of `ALIGNED_SERIES`, with `largest_shift_share`, `largest_factor_error` and `doubtful_axis` beside their
+        Rows of `ALIGNED_SERIES`, with `largest_shift_share`, `largest_factor_error` and `axis_doubts` beside their
         columns.
     why : dict
         By series, the images that are left out, and why.
@@ -34,11 +34,7 @@ def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]])
         for name, row in moved.items()
         if row["largest_factor_error"] > _LARGEST_FACTOR_SPREAD
     }
-    doubtful = {
-        name: {"taken": row["tilt_axis"], "misfit_about_rows_and_columns": row["doubtful_axis"], "advice": "tilt_axis"}
-        for name, row in moved.items()
-        if row["doubtful_axis"] is not None
-    }
+    doubtful = {name: row["axis_doubts"] for name, row in moved.items() if row["axis_doubts"]}
     left_out = {name: {str(n): reason for n, reason in found.items()} for name, found in why.items() if found}
     return [
         _warning("tilts_used", left_out, len(rows)),
@@ -46,8 +42,14 @@ def alignment_checks(rows: list[dict[str, Any]], why: dict[str, dict[int, str]])
         _warning("axis_is_sure", doubtful, len(rows)),
         _warning("factors_near_one", far, len(rows)),
         _at_least("scans_agree", rows, "scan_half_correlation", _LEAST_SCAN_CORRELATION),
-        _at_least("sample_unchanged", rows, "repeat_correlation", _LEAST_REPEAT_CORRELATION),
+        _at_least("sample_unchanged", [_least_likeness(row) for row in rows], "likeness", _LEAST_REPEAT_CORRELATION),
     ]
+
+
+def _least_likeness(row: dict[str, Any]) -> dict[str, Any]:
+    """Return how alike the sample is earlier and later, in repeated tilts and in images before and after."""
+    found = [row[name] for name in ("repeat_correlation", "before_after_correlation") if row[name] is not None]
+    return {"tilt_series_id": row["tilt_series_id"], "likeness": min(found, default=None)}
 
 
 def _at_least(check: str, rows: list[dict[str, Any]], name: str, least: float) -> dg.AssetCheckResult:

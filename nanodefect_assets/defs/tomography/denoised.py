@@ -11,7 +11,7 @@ from nanodefect_assets.defs.making import making, report, upstream
 from nanodefect_assets.defs.partitions import sample
 from nanodefect_assets.defs.progress import log_steps
 from nanodefect_assets.defs.resources import HomeResource
-from nanodefect_assets.defs.tomography.series import checkpoint_of
+from nanodefect_assets.defs.tomography.series import checkpoint_of, require_memory_of
 from nanodefect_assets.science.tomography.alignment_params import DenoisingParams
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _NAME = ("tomography", "denoised")
 _LARGEST_EXCESS = 1.3
+_COPIES = 8
+"""Of the images that are held at the peak, as of 32 bits."""
 
 
 class DenoisingConfig(DenoisingParams, dg.Config):
@@ -66,6 +68,7 @@ def denoised(context: dg.AssetExecutionContext, config: DenoisingConfig, home: H
             if len(stored.tilts_deg) < config.fewest_tilts:
                 continue
             with out.item(stored.tilt_series_id):
+                require_memory_of(stored, _COPIES)
                 made_from = source.record.content_digest, stored.tilt_series_id
                 checkpoint = checkpoint_of(home, "denoising", config, *made_from)
                 kept = None if before is None else _kept(before, stored)

@@ -60,6 +60,16 @@ def raw_series(series: "StoredGeneration", manifest: Manifest) -> "Iterator[RawS
             )
 
 
+def require_memory_of(stored: "StoredTiltSeries", n_copies: int) -> None:
+    """Refuse a series of whose images, of 32 bits, so many copies do not fit in memory."""
+    from math import prod
+
+    from nanodefect_assets.science.tomography.memory import require_memory
+
+    n_tilts, n_rows, n_cols = stored.shape
+    require_memory(4 * n_copies * prod(stored.shape), f"{n_tilts} images of {n_rows} x {n_cols} pixels")
+
+
 def checkpoint_of(home: HomeResource, task: str, params: BaseModel, *made_from: str) -> "FileCheckpoint":
     """Return where the state of some work is kept: a place of its own for these inputs and these parameters."""
     import hashlib

@@ -66,6 +66,7 @@ from nanodefect_assets.domain.schemas.tomography import (
     RECONSTRUCTIONS,
     REFINEMENT_ROUNDS,
     REFINEMENTS,
+    SCAN_DISTORTIONS,
 )
 from nanodefect_assets.domain.tables import Column, Table, text
 
@@ -98,6 +99,7 @@ WRITTEN: tuple[Table, ...] = (
     DENOISED_TILTS,
     ALIGNED_SERIES,
     ALIGNMENTS,
+    SCAN_DISTORTIONS,
     RECONSTRUCTIONS,
     RECONSTRUCTED_TILTS,
     REFINEMENTS,
@@ -194,6 +196,7 @@ __all__ = [
     "REFINEMENT_ROUNDS",
     "REFUSED",
     "RUNS",
+    "SCAN_DISTORTIONS",
     "SEM_CROPS",
     "SIZE_DISTRIBUTIONS",
     "SIZE_HISTOGRAMS",

@@ -166,7 +166,7 @@ FAULT_SCORES = Table(
     meaning="A fault classifier on held-out regions, as counts: so many of a true class were found as another.",
     columns=(
         text("mlflow_run_id", "MLflow run that trained it."),
-        text("feature_set", "thesis, five or rich."),
+        text("feature_set", "thesis, five, rich or local."),
         text("true_class", "Class that the region is said to show."),
         text("found_class", "Class that it was given."),
         integer("n_regions", "Held-out regions."),

@@ -99,9 +99,33 @@ ALIGNED_SERIES = Table(
             "Smallest correlation of two images of one tilt, the second taken later: what the beam left unchanged.",
             null=True,
         ),
+        number(
+            "before_after_correlation",
+            "Correlation of the images that batch.yaml names as before and after the series.",
+            null=True,
+        ),
         flag("is_denoised", "Whether reconstructions take the denoised images."),
         number("raw_error", "|y - A x| / |y| of images y foretold from the other half, undenoised.", null=True),
         number("denoised_error", "The same foretold from denoised images.", null=True),
+    ),
+    key=("tilt_series_id",),
+)
+
+SCAN_DISTORTIONS = Table(
+    name="scan_distortions",
+    meaning="What the image of a standard sample shows of the scan coils that made a tilt series.",
+    columns=(
+        text("tilt_series_id", "The series; of two scans a tilt, that of the scans at 0 degrees."),
+        text("standard_file_id", "The image of the standard, in files."),
+        text("lattice", "square or hexagonal."),
+        number("period_px", "Mean period of the lattice whose spots were measured.", "px"),
+        number("stretch", "By how much a pixel along columns is longer than one along rows."),
+        number("stretch_sigma", "Its standard error, from the noise of the image."),
+        number("shear_deg", "By how much their angle misses 90 degrees.", "deg"),
+        number("shear_sigma_deg", "Its standard error.", "deg"),
+        number("edge_px", "How far this moves the left and right edges of the series' images.", "px"),
+        number("edge_sigma_px", "Its standard error.", "px"),
+        flag("is_mended", "Whether it was mended: if it moves the edges by more than twice the standard error."),
     ),
     key=("tilt_series_id",),
 )

@@ -12,9 +12,16 @@ from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.hrtem.fault_params import FeatureParams, FeatureSet
 from nanodefect_assets.science.hrtem.lattice_features import LATTICE_FEATURES, lattice_features
 from nanodefect_assets.science.hrtem.regions import Region
+from nanodefect_assets.science.hrtem.support import Support
 
 FIVE_FEATURES = ("rings_mean", "rings_sd", "rings_centre", "mean", "sd")
 SHAPE_FEATURES = ("diameter_nm", "solidity_box", "elongation", "contact_fraction", "edge_fraction")
+
+_NOT_LOCAL = ("mean", "contact_fraction", "edge_fraction")
+"""Evenly lit, simulated particles are darker than their support, and measured ones need not be; whole regions of one
+label have neither contact nor edge."""
+
+_IS_LOCAL = np.array([name not in _NOT_LOCAL for name in (*FIVE_FEATURES, *SHAPE_FEATURES, *LATTICE_FEATURES)])
 
 _Image = Float[np.ndarray, "row col"]
 _Features = Float[np.ndarray, " feature"]
@@ -25,7 +32,10 @@ _LONGEST_CACHE = 64
 
 def feature_names(features: FeatureSet) -> tuple[str, ...]:
     """Return the names of the columns of a set of features."""
-    return (*FIVE_FEATURES, *SHAPE_FEATURES, *LATTICE_FEATURES) if features == "rich" else FIVE_FEATURES
+    rich = (*FIVE_FEATURES, *SHAPE_FEATURES, *LATTICE_FEATURES)
+    if features == "local":
+        return tuple(name for name in rich if name not in _NOT_LOCAL)
+    return rich if features == "rich" else FIVE_FEATURES
 
 
 def region_features(
@@ -63,12 +73,29 @@ def features_of(region: Region, features: FeatureSet, params: FeatureParams) -> 
             file=region.micrograph_id,
             advice="State pixel_size_nm in batch.yaml, or use the published features on pixels.",
         )
-    image = region.counts.astype(np.float64) / max(region.support_counts, np.finfo(np.float64).tiny)
+    image, support = _by_spread(region) if features == "local" else _by_median(region)
     five = five_features(image, region.mask, region.pixel_size_nm, params)
     if features == "five":
         return five
-    lattice = lattice_features(image, region.mask, region.pixel_size_nm, params)
-    return np.concatenate([five, _shape_features(region, region.pixel_size_nm), lattice])
+    lattice = lattice_features(image, region.mask, region.pixel_size_nm, params, support)
+    rich = np.concatenate([five, _shape_features(region, region.pixel_size_nm), lattice])
+    return rich[_IS_LOCAL] if features == "local" else rich
+
+
+def _by_median(region: Region) -> tuple[_Image, None]:
+    """Return a region as a multiple of the support's median: right where zero counts mean no electron."""
+    return region.counts.astype(np.float64) / max(region.support.median, np.finfo(np.float64).tiny), None
+
+
+def _by_spread(region: Region) -> tuple[_Image, Support]:
+    """Return a region less the support's median in units of its spread, plus 1, and the support in the same unit.
+
+    Gain and offset do not matter: exported pictures have grey levels of which nobody knows the zero.
+    """
+    support = region.support
+    power = tuple(value / support.spread**2 for value in support.power)
+    image = (region.counts.astype(np.float64) - support.median) / support.spread + 1
+    return image, Support(median=1.0, spread=1.0, power=power)
 
 
 def thesis_features(crop: _Image) -> _Features:

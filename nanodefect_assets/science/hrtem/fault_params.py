@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 FaultClass = Literal["stacking fault visible", "no stacking fault", "misoriented", "agglomeration", "background"]
 """What a region shows, in the order of the columns of every matrix and table."""
 
-FeatureSet = Literal["thesis", "five", "rich"]
-"""thesis: the published five on pixels; five: the same five in nm and relative to the support; rich: those and more."""
+FeatureSet = Literal["thesis", "five", "rich", "local"]
+"""thesis: the published five on pixels; five: the same five in nm and relative to the support's mean; rich: those, form
+and lattice; local: the same as rich, but contrast and peaks are measured by the texture of the support."""
 
 
 class RegionParams(BaseModel):
@@ -80,7 +81,7 @@ class ForestParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    features: FeatureSet = Field(default="rich", description="Features that the forest sees.")
+    features: FeatureSet = Field(default="local", description="Features that the forest sees.")
     n_trees: int = Field(default=500, ge=1, le=5000, description="Trees of the forest.")
     min_samples_leaf: int = Field(default=1, ge=1, description="Regions in a leaf, at least.")
     max_depth: int | None = Field(default=None, ge=1, description="Greatest depth of a tree. None: no limit.")

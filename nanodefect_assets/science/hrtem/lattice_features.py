@@ -6,9 +6,11 @@ from functools import lru_cache
 import numpy as np
 from jaxtyping import Bool, Complex, Float, Int
 from scipy import fft
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import distance_transform_edt, maximum_filter
 
 from nanodefect_assets.science.hrtem.fault_params import FeatureParams
+from nanodefect_assets.science.hrtem.lattice_steps import WINDOW, describe_steps
+from nanodefect_assets.science.hrtem.support import Support
 
 LATTICE_FEATURES = (
     "n_peaks",
@@ -43,12 +45,8 @@ _STRONG = 12.0
 regions."""
 
 _PADDING = 1.25
-_WINDOW = 16
-"""Edge of the patch of frequencies around a peak, in pixels of the spectrum: the demodulated lattice has as many."""
-
-_SIGMA_PX = 3.0
-_N_DIRECTIONS = 18
-_N_STEPS = 16
+_RIM = 0.35
+"""Width of the soft rim of a region, relative to its radius."""
 _N_DEMODULATED = 4
 
 
@@ -70,7 +68,11 @@ class Peaks:
 
 
 def lattice_features(
-    image: Float[np.ndarray, "row col"], mask: Bool[np.ndarray, "row col"], pixel_size_nm: float, params: FeatureParams
+    image: Float[np.ndarray, "row col"],
+    mask: Bool[np.ndarray, "row col"],
+    pixel_size_nm: float,
+    params: FeatureParams,
+    support: Support | None = None,
 ) -> Float[np.ndarray, " feature"]:
     """Return the features `LATTICE_FEATURES` of a region.
 
@@ -84,24 +86,30 @@ def lattice_features(
         Edge of a pixel.
     params : FeatureParams
         Band of the lattice and number of peaks.
+    support : Support or None
+        The support beside the particles, in the image's unit. None: peaks are measured by their own rings.
 
     Notes
     -----
-    Strengths are logarithms of power over the mean of their ring; the mean comes from the mean logarithm, which a few
-    peaks hardly move. *Concentration* is the share of the power around a peak that lies within the width that the
-    region's size alone gives it: a plane that shifts the lattice splits peaks across it. *Streak* is how much longer
-    than wide that power is, *agreement* how alike the streaks of several peaks point. *Step gain* is how much more of
-    the demodulated lattice [1]_ adds up if it may jump in phase at the best straight line than if not; twins, of which
-    a peak fills one side alone, show as low *evenness*.
+    Strengths are logarithms of power over what the support would have there: amorphous support stays below 12 with few
+    exceptions, whatever the film, the focus and the camera. Without a support they are over the mean of the region's
+    own ring, from the mean logarithm, which a few peaks of a large region hardly move, and those of a small one do.
+    *Concentration* is the share of the power around a peak that lies within the width that the region's size alone
+    gives it: a plane that shifts the lattice splits peaks across it. *Streak* is how much longer than wide that power
+    is, *agreement* how alike the streaks of several peaks point. *Step gain* is how much more of the demodulated
+    lattice [1]_ adds up if it may jump in phase at the best straight line than if not; twins, of which a peak fills one
+    side alone, show as low *evenness*.
 
     References
     ----------
     .. [1] M. J. Hytch, E. Snoeck, R. Kilaas, Ultramicroscopy 74, 131 (1998), doi:10.1016/S0304-3991(98)00035-7.
     """
-    spectrum, side = _spectrum(image, mask)
-    power = np.square(np.abs(spectrum))
+    weights = mask.astype(np.float32) if support is None else _softened(mask)
+    spectrum, side = _spectrum(image, weights)
+    power = np.maximum(np.square(np.abs(spectrum)), np.finfo(np.float32).tiny)
     step_per_nm = 1 / (side * pixel_size_nm)
-    ratio, in_band = _over_background(power, side, step_per_nm, params)
+    background = _own_rings(power, side) if support is None else _of_support(support, side) * np.square(weights).sum()
+    ratio, in_band = power / background, _lattice_band(side, step_per_nm, params)
     width_px = side / np.sqrt(4 / np.pi * mask.sum())
     peaks = _find_peaks(ratio, in_band, side, width_px, params.n_peaks)
     described = _describe_peaks(peaks, step_per_nm)
@@ -111,15 +119,23 @@ def lattice_features(
         return np.concatenate([described, [share], np.zeros(len(LATTICE_FEATURES) - described.size - 1)])
     patches = _patches(spectrum, peaks, n_demodulated, side)
     spread = _describe_spread(patches, width_px)
-    steps = _describe_steps(patches, mask, side)
+    steps = describe_steps(patches, mask, side)
     return np.concatenate([described, [share], spread, steps])
 
 
-def _spectrum(image: Float[np.ndarray, "row col"], mask: Bool[np.ndarray, "row col"]) -> tuple[_Field, int]:
+def _softened(mask: Bool[np.ndarray, "row col"]) -> Float[np.ndarray, "row col"]:
+    """Return a mask that rises from its outline inwards: a hard outline gives strong peaks others beside them."""
+    rim_px = max(_RIM * np.sqrt(mask.sum() / np.pi), 1.0)
+    depths_px = distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    return np.minimum(depths_px / rim_px, 1).astype(np.float32)
+
+
+def _spectrum(image: Float[np.ndarray, "row col"], weights: Float[np.ndarray, "row col"]) -> tuple[_Field, int]:
     """Return the half spectrum of the region without its mean, with room for the lattice not to wrap around."""
-    side = max(fft.next_fast_len(int(_PADDING * max(image.shape)) + 1, real=True), 2 * _WINDOW)
+    side = max(fft.next_fast_len(int(_PADDING * max(image.shape)) + 1, real=True), 2 * WINDOW)
     square = np.zeros((side, side), dtype=np.float32)
-    square[: image.shape[0], : image.shape[1]] = np.where(mask, image - image[mask].mean(), 0)
+    mean = (image * weights).sum() / weights.sum()
+    square[: image.shape[0], : image.shape[1]] = weights * (image - mean)
     return fft.rfft2(square), side
 
 
@@ -130,16 +146,25 @@ def _radii(side: int) -> tuple[Float[np.ndarray, "row half_col"], Int[np.ndarray
     return radii, np.rint(radii).astype(np.int64).ravel()
 
 
-def _over_background(
-    power: _Power, side: int, step_per_nm: float, params: FeatureParams
-) -> tuple[_Power, Bool[np.ndarray, "row half_col"]]:
-    """Return power over the mean of each ring, and which frequencies may be those of a lattice."""
-    radii, rings = _radii(side)
-    logs = np.log(np.maximum(power, np.finfo(np.float32).tiny)).ravel()
+def _own_rings(power: _Power, side: int) -> _Power:
+    """Return the mean power of the ring of each frequency, from the mean logarithm."""
+    _, rings = _radii(side)
+    logs = np.log(power).ravel()
     means = np.bincount(rings, logs) / np.maximum(np.bincount(rings), 1) + _EULER_GAMMA
+    return np.exp(means[rings]).reshape(power.shape)
+
+
+def _of_support(support: Support, side: int) -> _Power:
+    """Return the power that a pixel of support gives to each frequency."""
+    radii, _ = _radii(side)
+    return support.power_at(radii / side)
+
+
+def _lattice_band(side: int, step_per_nm: float, params: FeatureParams) -> Bool[np.ndarray, "row half_col"]:
+    """Return which frequencies may be those of a lattice."""
+    radii, _ = _radii(side)
     low, high = params.lattice_per_nm
-    in_band = (radii * step_per_nm >= low) & (radii * step_per_nm <= high) & (radii < side / 2 - 1)
-    return np.exp(logs - means[rings]).reshape(power.shape), in_band
+    return (radii * step_per_nm >= low) & (radii * step_per_nm <= high) & (radii < side / 2 - 1)
 
 
 def _find_peaks(ratio: _Power, in_band: Bool[np.ndarray, "row half_col"], side: int, width_px: float, n: int) -> Peaks:
@@ -169,7 +194,7 @@ def _describe_peaks(peaks: Peaks, step_per_nm: float) -> Float[np.ndarray, " fea
 
 def _patches(spectrum: _Field, peaks: Peaks, n: int, side: int) -> Complex[np.ndarray, "peak row col"]:
     """Return the spectrum around each of the first peaks; beyond the half that is kept, its mirrored conjugate."""
-    reach = np.arange(-_WINDOW // 2, _WINDOW // 2)
+    reach = np.arange(-WINDOW // 2, WINDOW // 2)
     rows = peaks.rows[:n, None, None] + reach[:, None]
     cols = peaks.cols[:n, None, None] + reach
     is_mirrored = cols < 0
@@ -183,14 +208,14 @@ def _patches(spectrum: _Field, peaks: Peaks, n: int, side: int) -> Complex[np.nd
 def _describe_spread(patches: Complex[np.ndarray, "peak row col"], width_px: float) -> Float[np.ndarray, " feature"]:
     """Return concentration and streaks of the power around peaks."""
     power = np.square(np.abs(patches))
-    places = np.arange(-_WINDOW // 2, _WINDOW // 2)
+    places = np.arange(-WINDOW // 2, WINDOW // 2)
     radii = np.hypot(places[:, None], places)
-    rim = (radii > _WINDOW / 2 - 2) & (radii <= _WINDOW / 2)
+    rim = (radii > WINDOW / 2 - 2) & (radii <= WINDOW / 2)
     power = np.maximum(power - np.median(power[:, rim], axis=1)[:, None, None], 0)
-    near, around = radii <= 1.22 * width_px, radii <= min(3.0 * width_px, _WINDOW / 2)
+    near, around = radii <= 1.22 * width_px, radii <= min(3.0 * width_px, WINDOW / 2)
     totals = np.maximum((power * around).sum(axis=(1, 2)), np.finfo(np.float64).tiny)
     concentration = (power * near).sum(axis=(1, 2)) / totals
-    rows, cols = places[:, None] * np.ones(_WINDOW), np.ones((_WINDOW, 1)) * places
+    rows, cols = places[:, None] * np.ones(WINDOW), np.ones((WINDOW, 1)) * places
     moment = power * around / totals[:, None, None]
     rr, cc, rc = ((moment * one).sum(axis=(1, 2)) for one in (rows**2, cols**2, rows * cols))
     tilt = (cc - rr + 2j * rc) / np.maximum(rr + cc, 1e-9)
@@ -206,75 +231,3 @@ def _describe_spread(patches: Complex[np.ndarray, "peak row col"], width_px: flo
             agreement,
         ]
     )
-
-
-@lru_cache(maxsize=1)
-def _directions() -> Float[np.ndarray, "direction step pixel"]:
-    """Return which pixels of a demodulated lattice lie on which side strip, for every direction: 1 or 0."""
-    places = np.arange(_WINDOW) / _WINDOW
-    rows, cols = (part.ravel() for part in np.meshgrid(places, places, indexing="ij"))
-    angles = np.pi * np.arange(_N_DIRECTIONS) / _N_DIRECTIONS
-    along = np.sin(angles)[:, None] * rows + np.cos(angles)[:, None] * cols
-    along = along - along.min(axis=1, keepdims=True)
-    edges = np.linspace(0, np.sqrt(2), _N_STEPS + 1)[1:]
-    return (along[:, None, :] < edges[:, None]).astype(np.float32)
-
-
-def _describe_steps(
-    patches: Complex[np.ndarray, "peak row col"], mask: Bool[np.ndarray, "row col"], side: int
-) -> Float[np.ndarray, " feature"]:
-    """Return how much more of each demodulated lattice adds up if its phase may jump at a straight line."""
-    places = np.arange(-_WINDOW // 2, _WINDOW // 2)
-    taper = np.exp(-np.square(np.hypot(places[:, None], places)) / (2 * _SIGMA_PX**2))
-    fields = fft.ifft2(fft.ifftshift(patches * taper, axes=(1, 2)), axes=(1, 2)).astype(np.complex64)
-    weights = _coarse_mask(mask, side)
-    fields = _without_ramp(fields, weights).reshape(len(fields), -1) * weights.ravel()
-    totals = np.maximum(np.abs(fields).sum(axis=1), np.finfo(np.float32).tiny)
-    whole = fields.sum(axis=1)
-    strips = _directions().reshape(-1, _WINDOW**2)
-    first = (fields @ strips.T).reshape(len(fields), _N_DIRECTIONS, _N_STEPS)
-    second = whole[:, None, None] - first
-    gains = (np.abs(first) + np.abs(second) - np.abs(whole)[:, None, None]) / totals[:, None, None]
-    best = gains.reshape(len(fields), -1).argmax(axis=1)
-    at = np.arange(len(fields))
-    gain = gains.reshape(len(fields), -1)[at, best]
-    jump = np.angle(first.reshape(len(fields), -1)[at, best] * second.reshape(len(fields), -1)[at, best].conj())
-    top = int(gain.argmax())
-    evenness = _evenness(np.abs(fields), weights.ravel())
-    return np.array([gain.max(), gain.mean(), np.rad2deg(np.abs(jump[top])), gain[0], evenness.min()])
-
-
-def _coarse_mask(mask: Bool[np.ndarray, "row col"], side: int) -> Float[np.ndarray, "row col"]:
-    """Return the share of each pixel of a demodulated lattice that the region fills."""
-    rows, cols = np.nonzero(mask)
-    flat = (rows * _WINDOW // side) * _WINDOW + cols * _WINDOW // side
-    return (np.bincount(flat, minlength=_WINDOW**2) * (_WINDOW / side) ** 2).reshape(_WINDOW, _WINDOW)
-
-
-def _without_ramp(
-    fields: Complex[np.ndarray, "peak row col"], weights: Float[np.ndarray, "row col"]
-) -> Complex[np.ndarray, "peak row col"]:
-    """Turn phases back by the median slope: peaks lie between the pixels of a spectrum, and a jump is no slope."""
-    places = np.arange(_WINDOW)
-    along_rows = _median_turn(fields[:, 1:] * fields[:, :-1].conj(), weights[1:] * weights[:-1])
-    along_cols = _median_turn(fields[:, :, 1:] * fields[:, :, :-1].conj(), weights[:, 1:] * weights[:, :-1])
-    ramp = along_rows[:, None, None] * places[:, None] + along_cols[:, None, None] * places
-    return fields * np.exp(-1j * ramp)
-
-
-def _median_turn(
-    products: Complex[np.ndarray, "peak row col"], weights: Float[np.ndarray, "row col"]
-) -> Float[np.ndarray, " peak"]:
-    """Return the median angle over pixels that the region fills at least by half, in radians."""
-    middle = np.angle((products * weights).sum(axis=(1, 2)))
-    inside = weights > min(0.5, weights.max(initial=0) / 2)
-    if not inside.any():
-        return middle
-    return middle + np.median(np.angle(products[:, inside] * np.exp(-1j * middle)[:, None]), axis=1)
-
-
-def _evenness(moduli: Float[np.ndarray, "peak pixel"], weights: Float[np.ndarray, " pixel"]) -> np.ndarray:
-    """Return (mean of the moduli)^2 over the mean of their squares, over the region: 1 where a lattice fills it."""
-    share = weights / max(weights.sum(), np.finfo(np.float64).tiny)
-    moduli = np.divide(moduli, weights, out=np.zeros_like(moduli), where=weights > 0)
-    return np.square(moduli @ share) / np.maximum(np.square(moduli) @ share, np.finfo(np.float64).tiny)

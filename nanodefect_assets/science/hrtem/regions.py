@@ -7,24 +7,25 @@ What lies outside the limits is no region. A region that the frame cuts is kept 
 `agglomerate_id`. Samples of the support are regions of kind ``background``, without a particle.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from scipy import ndimage
 
 from nanodefect_assets.domain.micrograph import LabelledMicrograph, Micrograph
+from nanodefect_assets.science.hrtem.contacts import touching_labels
 from nanodefect_assets.science.hrtem.fault_params import RegionParams
 from nanodefect_assets.science.hrtem.hulls import convex_hull
+from nanodefect_assets.science.hrtem.support import Support, describe_support
 from nanodefect_assets.science.imaging.masks import label_mask, open_mask
 
 RegionKind = Literal["particle", "part", "background"]
 
 _Mask = Bool[np.ndarray, "row col"]
-_Labels = Int[np.ndarray, "row col"]
-_MAX_TRIES = 200
+_MAX_TRIES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +56,8 @@ class Region:
         Whether it reaches the frame.
     pixel_size_nm : float or None
         Edge of a pixel.
-    support_counts : float
-        Median of the micrograph beside its particles.
+    support : Support
+        What the micrograph looks like beside its particles.
     """
 
     region_id: str
@@ -71,7 +72,7 @@ class Region:
     contact_fraction: float
     touches_edge: bool
     pixel_size_nm: float | None
-    support_counts: float
+    support: Support
 
     @property
     def area_px(self) -> int:
@@ -91,7 +92,7 @@ def find_regions(labelled: LabelledMicrograph, params: RegionParams) -> Iterator
     """
     labels, micrograph = labelled.labels, labelled.micrograph
     boxes = ndimage.find_objects(labels)
-    support, touching = _support_counts(micrograph.counts, labels == 0), _touching(labels)
+    support, touching = describe_support(micrograph.counts, labels == 0), touching_labels(labels)
     margin = sum(_radii_px(params, micrograph.pixel_size_nm)) + 1
     for label, box in enumerate(boxes, start=1):
         if box is None:
@@ -110,59 +111,60 @@ def find_regions(labelled: LabelledMicrograph, params: RegionParams) -> Iterator
                 particle_id=particle_id,
                 agglomerate_id=None if links is None else f"{micrograph.micrograph_id}#{links[0]}",
                 contact_fraction=0.0 if links is None else links[1],
-                support_counts=support,
+                support=support,
             )
             if _within_limits(region, params):
                 yield region
 
 
 def sample_background(
-    labelled: LabelledMicrograph, n: int, diameter_nm: float, *, rng: np.random.Generator
+    labelled: LabelledMicrograph, n: int, forms: Sequence[_Mask], *, rng: np.random.Generator
 ) -> list[Region]:
-    """Return discs of support, drawn where no particle is near; fewer than `n` where there is no room.
+    """Return pieces of support in the form of particles, where no particle is near; fewer where there is no room.
+
+    Were they all discs, a classifier would know them by their form alone.
 
     Parameters
     ----------
     labelled : LabelledMicrograph
-        A calibrated micrograph and its particles.
+        A micrograph and its particles.
     n : int
-        Discs wanted.
-    diameter_nm : float
-        Median diameter; each is up to a fifth larger or smaller.
+        Pieces wanted.
+    forms : sequence of ndarray of shape (row, col)
+        Masks of regions; each piece has one of them, turned by quarters or mirrored.
     rng : Generator
-        Draws places and sizes.
+        Draws forms and places.
     """
     micrograph = labelled.micrograph
-    if micrograph.pixel_size_nm is None:
-        raise ValueError("Expected a calibrated micrograph. Got pixel_size_nm=None.")
     is_free = np.pad(labelled.labels == 0, 1, constant_values=False)
-    support, found = _support_counts(micrograph.counts, labelled.labels == 0), []
-    for _ in range(_MAX_TRIES):
-        radius_px = diameter_nm * rng.uniform(0.8, 1.2) / 2 / micrograph.pixel_size_nm
-        room = ndimage.distance_transform_edt(is_free)[1:-1, 1:-1]
-        places = np.flatnonzero(room > radius_px + 1)
-        if len(found) == n or places.size == 0:
+    support, found = describe_support(micrograph.counts, labelled.labels == 0), []
+    for _ in range(_MAX_TRIES if len(forms) else 0):
+        if len(found) == n:
             break
+        form = np.rot90(forms[int(rng.integers(len(forms)))], int(rng.integers(4)))
+        form = form[:, ::-1] if rng.random() < 0.5 else form
+        room = ndimage.distance_transform_edt(is_free)[1:-1, 1:-1]
+        reach = np.hypot(*(np.argwhere(form) - np.array(form.shape) // 2).T).max()
+        places = np.flatnonzero(room > reach + 1)
+        if places.size == 0:
+            continue
         row, col = np.unravel_index(places[rng.integers(places.size)], room.shape)
-        reach = int(radius_px)
-        rows, cols = np.ogrid[-reach : reach + 1, -reach : reach + 1]
-        window = (slice(row - reach, row + reach + 1), slice(col - reach, col + reach + 1))
-        region_id = f"{micrograph.micrograph_id}#background-{len(found) + 1}"
-        disc = rows**2 + cols**2 <= radius_px**2
+        top, left = row - form.shape[0] // 2, col - form.shape[1] // 2
+        window = (slice(top, top + form.shape[0]), slice(left, left + form.shape[1]))
         found.append(
             _cut(
                 micrograph,
-                disc,
+                form,
                 window,
-                region_id=region_id,
+                region_id=f"{micrograph.micrograph_id}#background-{len(found) + 1}",
                 kind="background",
                 particle_id=None,
                 agglomerate_id=None,
                 contact_fraction=0.0,
-                support_counts=support,
+                support=support,
             )
         )
-        is_free[1:-1, 1:-1][window][disc] = False
+        is_free[1:-1, 1:-1][window][form] = False
     return found
 
 
@@ -224,7 +226,7 @@ def _cut(
     particle_id: str | None,
     agglomerate_id: str | None,
     contact_fraction: float,
-    support_counts: float,
+    support: Support,
 ) -> Region:
     """Cut the box of a mask, given in a window of a micrograph, out of it."""
     rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -245,7 +247,7 @@ def _cut(
         contact_fraction=contact_fraction,
         touches_edge=bool(top == 0 or left == 0 or top + n_rows == shape[0] or left + n_cols == shape[1]),
         pixel_size_nm=micrograph.pixel_size_nm,
-        support_counts=support_counts,
+        support=support,
     )
 
 
@@ -266,42 +268,3 @@ def _grown(box: tuple[slice, ...], margin: int, shape: tuple[int, ...]) -> tuple
         slice(max(part.start - margin, 0), min(part.stop + margin, n)) for part, n in zip(box, shape, strict=True)
     )
     return rows, cols
-
-
-def _support_counts(counts: Float[np.ndarray, "row col"], is_support: _Mask) -> float:
-    """Return the median of the support, or of everything where particles leave none."""
-    return float(np.median(counts[is_support] if is_support.any() else counts))
-
-
-def _touching(labels: _Labels) -> dict[int, tuple[int, float]]:
-    """Return, for each label that touches another, the lowest label of its cluster and the share of its outline."""
-    pairs, outlines = _contacts(labels)
-    if not pairs:
-        return {}
-    lowest = {label: label for pair in pairs for label in pair}
-    for first, second in sorted(pairs) * 2:
-        low = min(_root(lowest, first), _root(lowest, second))
-        lowest[_root(lowest, first)] = lowest[_root(lowest, second)] = low
-    touching = dict.fromkeys(lowest, 0)
-    for (first, second), n in pairs.items():
-        touching[first] += n
-        touching[second] += n
-    return {label: (_root(lowest, label), touching[label] / outlines[label]) for label in lowest}
-
-
-def _root(lowest: dict[int, int], label: int) -> int:
-    while lowest[label] != label:
-        label = lowest[label]
-    return label
-
-
-def _contacts(labels: _Labels) -> tuple[dict[tuple[int, int], int], Int[np.ndarray, " label"]]:
-    """Return the pixel edges between each two labels, and all edges around each label."""
-    sides = [(labels[1:], labels[:-1]), (labels[:, 1:], labels[:, :-1])]
-    first = np.concatenate([one[one != other] for one, other in sides])
-    second = np.concatenate([other[one != other] for one, other in sides])
-    outlines = np.bincount(np.concatenate([first, second]), minlength=int(labels.max(initial=0)) + 1)
-    is_contact = (first > 0) & (second > 0)
-    low, high = np.minimum(first, second)[is_contact], np.maximum(first, second)[is_contact]
-    pairs, counts = np.unique(np.stack([low, high]), axis=1, return_counts=True)
-    return {(int(a), int(b)): int(n) for a, b, n in zip(*pairs, counts, strict=True)}, outlines

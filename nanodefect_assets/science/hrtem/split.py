@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from nanodefect_assets.domain.micrograph import file_of
 from nanodefect_assets.domain.patches import Side
 from nanodefect_assets.domain.randomness import generator_for
 from nanodefect_assets.science.hrtem.patch_params import SplitParams
@@ -39,9 +41,10 @@ def split_micrographs(
 
     Notes
     -----
-    ``auto`` keeps micrographs that look alike on one side; where that links most of a stratum it is a volume, and is
-    parted in blocks. Of one micrograph there is only training, of two training and test; of three unlike ones or more
-    every side whose share is not 0 has one.
+    ``auto`` keeps micrographs that look alike on one side, and so frames of one file, which may show one place however
+    little noise lets them look alike; where that links most of a stratum it is a volume, and is parted in blocks. Of
+    one micrograph there is only training, of two training and test; of three unlike ones or more every side whose share
+    is not 0 has one.
     """
     images = thumbnails or {}
     sides: dict[str, Side] = {}
@@ -49,7 +52,7 @@ def split_micrographs(
         ordered = sorted(found, key=_as_people_count)
         rng = generator_for(params.split_seed, "split", stratum)
         is_seen = params.split == "auto" and all(name in images for name in ordered)
-        groups = group_alike(ordered, images) if is_seen else [[name] for name in ordered]
+        groups = _joined_by_file(group_alike(ordered, images)) if is_seen else [[name] for name in ordered]
         is_volume = len(ordered) > _FEW and (len(groups) <= _FEW or max(map(len, groups)) > len(ordered) / 2)
         in_blocks = params.split == "blocks" or is_volume
         sides |= _in_blocks(ordered, params, rng) if in_blocks else _at_random(groups, params, rng)
@@ -77,6 +80,19 @@ def group_alike(names: Sequence[str], thumbnails: Mapping[str, Float[np.ndarray,
         n_groups, group_of = connected_components(flat @ flat.T / flat.shape[1] > _ALIKE, directed=False)
         groups += [[name for name, at in zip(same, group_of, strict=True) if at == group] for group in range(n_groups)]
     return groups
+
+
+def _joined_by_file(groups: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the groups, those with frames of one file as one."""
+    number_of = {name: number for number, group in enumerate(groups) for name in group}
+    first: dict[str, int] = {}
+    pairs = [(number, first.setdefault(file_of(name), number)) for name, number in number_of.items()]
+    ends = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    linked = coo_array((np.ones(len(pairs)), ends), shape=(len(groups), len(groups)))
+    joined: dict[int, list[str]] = {}
+    for group, whole in zip(groups, connected_components(linked, directed=False)[1].tolist(), strict=True):
+        joined.setdefault(whole, []).extend(group)
+    return list(joined.values())
 
 
 def _as_people_count(name: str) -> list[tuple[int, str]]:

@@ -8,6 +8,7 @@ from scipy import ndimage
 from skimage.feature import peak_local_max
 from skimage.segmentation import watershed
 
+from nanodefect_assets.science.imaging.distances import distances_inside
 from nanodefect_assets.science.imaging.masks import label_mask
 from nanodefect_assets.science.imaging.params import InstanceParams
 
@@ -60,7 +61,7 @@ def separate_particles(probability: _Image, params: InstanceParams, *, pixel_siz
 
 def _separate_part(inside: _Mask, probability: _Image, params: InstanceParams, min_radius_px: float) -> _Labels:
     """Label the particles of one connected part, which does not touch the frame of `inside`."""
-    elevation = ndimage.distance_transform_edt(inside).astype(np.float32)
+    elevation = distances_inside(inside)
     if params.valley_weight > 0:
         elevation *= _smooth_inside(probability, inside, params.valley_smoothing_px) ** np.float32(params.valley_weight)
     peaks = peak_local_max(

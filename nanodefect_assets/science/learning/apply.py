@@ -78,15 +78,19 @@ def judge(
     device: str = "cpu",
     n_per_batch: int = 8,
     precision: Precision = "float32",
+    class_weights: Tensor | None = None,
 ) -> tuple[float, ConfusionCounts]:
-    """Return the loss and the confusion counts of a network on patches; a pixel gets its most probable class."""
+    """Return the loss and the confusion counts of a network on patches; a pixel gets its most probable class.
+
+    `class_weights` are those of `segmentation_loss`, for the loss alone.
+    """
     place(network, device).eval()
     losses, weights, counts = [], [], []
     with torch.inference_mode():
         for part in _parts(len(patches.images), n_per_batch):
             scores = _scores(network, patches.images[part], device, precision)
             classes = torch.from_numpy(np.array(patches.classes[part])).to(device)
-            losses.append(float(segmentation_loss(loss, scores, classes)))
+            losses.append(float(segmentation_loss(loss, scores, classes, class_weights)))
             weights.append(len(classes))
             predicted = scores.argmax(dim=1).to(torch.uint8).cpu().numpy()
             counts.append(_count(predicted, patches, part))

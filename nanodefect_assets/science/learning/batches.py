@@ -8,6 +8,7 @@ from nanodefect_assets.domain.patches import PatchSet
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.learning.augment import augment, draw
 from nanodefect_assets.science.learning.params import TrainingParams
+from nanodefect_assets.science.learning.rarity import patch_repeats
 
 _ORDERS, _STEPS = 0, 1
 """Streams of random numbers beside one another: the order of patches, and what happens to them."""
@@ -21,9 +22,13 @@ class Batches:
         self._params = params
         self._seed = seed
         self._device = device
+        self._deck = np.repeat(np.arange(len(patches)), patch_repeats(patches, params.rare_patch_share))
 
-    def at(self, step: int) -> tuple[Tensor, Tensor, int]:
-        """Return images (n, 1, row, col) and classes (n, row, col) of a step, and a seed for what else it draws."""
+    def at(self, step: int, *, progress: float = 1.0) -> tuple[Tensor, Tensor, int]:
+        """Return images (n, 1, row, col) and classes (n, row, col) of a step, and a seed for what else it draws.
+
+        `progress` is the share of the training that is over: until `cropped_share` of it patches are cropped.
+        """
         rng = np.random.default_rng([self._seed, _STEPS, step])
         chosen = self._indices(step)
         images = torch.from_numpy(self._patches.images[chosen]).to(self._device)
@@ -31,16 +36,32 @@ class Batches:
         n_rows, n_cols = images.shape[1:]
         draws = draw(len(chosen), is_square=n_rows == n_cols, params=self._params, rng=rng)
         images, classes = augment(images, classes, draws, seed=_seed_from(rng))
-        return images[:, None], classes, _seed_from(rng)
+        seed = _seed_from(rng)
+        if progress < self._params.cropped_share:
+            images, classes = _cropped(images, classes, rng)
+        return images[:, None], classes, seed
 
     def _indices(self, step: int) -> np.ndarray:
         """Return the patches of a step: batches follow one another through passes that are shuffled one by one."""
-        n, size = len(self._patches.images), self._params.n_per_batch
+        n, size = len(self._deck), self._params.n_per_batch
         first = step * size
         passes = np.arange(first // n, (first + size - 1) // n + 1)
         orders = [np.random.default_rng([self._seed, _ORDERS, int(number)]).permutation(n) for number in passes]
         start = first - int(passes[0]) * n
-        return np.concatenate(orders)[start : start + size]
+        return self._deck[np.concatenate(orders)[start : start + size]]
+
+
+def _cropped(images: Tensor, classes: Tensor, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Return a random window of each patch, half as wide and high."""
+    n, n_rows, n_cols = images.shape
+    tops = rng.integers(0, n_rows - n_rows // 2 + 1, size=n)
+    lefts = rng.integers(0, n_cols - n_cols // 2 + 1, size=n)
+
+    def cut(stack: Tensor) -> Tensor:
+        corners = zip(stack, tops, lefts, strict=True)
+        return torch.stack([patch[top : top + n_rows // 2, left : left + n_cols // 2] for patch, top, left in corners])
+
+    return cut(images), cut(classes)
 
 
 def _seed_from(rng: np.random.Generator) -> int:

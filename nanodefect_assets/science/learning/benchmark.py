@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from nanodefect_assets.science.learning.benchmark_params import BenchmarkParams
-from nanodefect_assets.science.learning.comparison import draw_micrographs
+from nanodefect_assets.science.learning.comparison import add_by_file, draw_micrographs
 
 _Counts = Int[np.ndarray, "run micrograph class 3"]
 _Draws = Int[np.ndarray, "resample micrograph"]
@@ -145,6 +145,8 @@ def tally(
 ) -> _Counts:
     """Return the pixels found rightly, found wrongly and missed, by run, micrograph and class.
 
+    Frames of one file count as one micrograph.
+
     Parameters
     ----------
     rows : DataFrame
@@ -162,7 +164,8 @@ def tally(
     found = rows.set_index(keys)[_COLUMNS].reindex(wanted)
     if (missing := found.isna().any(axis=1)).any():
         raise ValueError(f"Expected every model judged on the same micrographs. Missing: {found.index[missing][0]}.")
-    return found.to_numpy(np.int64).reshape(len(runs), len(micrograph_ids), len(class_names), 3)
+    counts = found.to_numpy(np.int64).reshape(len(runs), len(micrograph_ids), len(class_names), 3)
+    return add_by_file(counts, micrograph_ids, axis=1)
 
 
 def ratios(counts: Int[np.ndarray, "*batch class 3"]) -> dict[str, Float[np.ndarray, "*batch"]]:
@@ -263,8 +266,8 @@ def score_contenders(
     """
     found = []
     for part in parts:
-        draws = draw_micrographs(len(part.micrograph_ids), params.n_resamples, rng)
         counts = [tally(rows, one.runs, part.micrograph_ids, class_names) for one in contenders]
+        draws = draw_micrographs(counts[0].shape[1] if counts else 0, params.n_resamples, rng)
         leader = _leader(contenders, counts)
         for one, own in zip(contenders, counts, strict=True):
             behind = Estimate(value=None) if leader is None or own is leader else dice_ahead(leader, own, draws)

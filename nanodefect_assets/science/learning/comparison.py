@@ -1,11 +1,13 @@
 """Two models judged on the same micrographs: by how much one is better, and how sure that is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from nanodefect_assets.domain.champion import Score
+from nanodefect_assets.domain.micrograph import file_of
 from nanodefect_assets.science.learning.scores import ConfusionCounts, dice
 
 _SHARE = (0.025, 0.975)
@@ -58,9 +60,10 @@ def compare_dice(
 
     Notes
     -----
-    Pixels of one micrograph are alike, hence micrographs are drawn, with all their pixels; and a micrograph that is
-    hard is so for both models, hence both are judged on the same draw. Of m micrographs, m - 1 are drawn: drawing m
-    gives too narrow an interval when m is small [1]_. Intervals are percentiles.
+    Pixels of one micrograph are alike, hence micrographs are drawn, with all their pixels; frames of one file are drawn
+    together, as one. A micrograph that is hard is so for both models, hence both are judged on the same draw. Of m
+    micrographs, m - 1 are drawn: drawing m gives too narrow an interval when m is small [1]_. Intervals are
+    percentiles.
 
     References
     ----------
@@ -86,11 +89,21 @@ def _check_same_pixels(one: ConfusionCounts, other: ConfusionCounts) -> None:
 
 
 def _judged(counts: ConfusionCounts) -> Int[np.ndarray, "micrograph class class"]:
-    """Return the counts of the micrographs that have any."""
-    judged = counts.counts[counts.counts.any(axis=(1, 2))]
+    """Return the counts of the micrographs that have any, frames of one file together."""
+    judged = np.flatnonzero(counts.counts.any(axis=(1, 2)))
     if not len(judged):
         raise ValueError("Expected at least one micrograph with labelled pixels. Got none.")
-    return judged
+    return add_by_file(counts.counts[judged], [counts.micrograph_ids[at] for at in judged], axis=0)
+
+
+def add_by_file(counts: np.ndarray, micrograph_ids: Sequence[str], *, axis: int) -> np.ndarray:
+    """Return counts with those of frames of one file added, files in the order in which they come first."""
+    order = {name: number for number, name in enumerate(dict.fromkeys(map(file_of, micrograph_ids)))}
+    which = [order[file_of(name)] for name in micrograph_ids]
+    moved = np.moveaxis(counts, axis, 0)
+    added = np.zeros((len(order), *moved.shape[1:]), dtype=counts.dtype)
+    np.add.at(added, which, moved)
+    return np.moveaxis(added, 0, axis)
 
 
 def draw_micrographs(m: int, n_resamples: int, rng: np.random.Generator) -> Int[np.ndarray, "resample micrograph"]:

@@ -31,8 +31,11 @@ class Learner:
         The running mean of its weights; `network` itself without one.
     """
 
-    def __init__(self, network: Network, params: TrainingParams, *, device: str) -> None:
+    def __init__(
+        self, network: Network, params: TrainingParams, *, device: str, class_weights: np.ndarray | None = None
+    ) -> None:
         self.network = place(network, device)
+        self.class_weights = _on_device(class_weights, device)
         self.averaged = deepcopy(self.network) if params.ema_decay else self.network
         self._params = params
         self._device = device
@@ -45,7 +48,7 @@ class Learner:
             group["lr"] = learning_rate(self._params, progress)
         with autocast(self._device, self._params.precision):
             scores = self.network(images)
-        loss = segmentation_loss(self._params.loss, scores, classes)
+        loss = segmentation_loss(self._params.loss, scores, classes, self.class_weights)
         self._optimiser.zero_grad()
         loss.backward()
         if self._params.max_gradient_norm is not None:
@@ -82,6 +85,13 @@ class Learner:
             state.setdefault(int(index), {})[name] = _laid_out_like(weights[int(index)], values)
         groups = self._optimiser.state_dict()["param_groups"]
         self._optimiser.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _on_device(class_weights: np.ndarray | None, device: str) -> Tensor | None:
+    """Return weights of classes where the network computes; None where all weigh alike."""
+    if class_weights is None or (class_weights == 1).all():
+        return None
+    return torch.from_numpy(class_weights.astype(np.float32)).to(device)
 
 
 def learning_rate(params: TrainingParams, progress: float) -> float:

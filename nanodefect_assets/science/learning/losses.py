@@ -10,7 +10,7 @@ from nanodefect_assets.domain.patches import UNLABELLED
 LossName = Literal["cross_entropy", "cross_entropy_dice"]
 
 
-def segmentation_loss(name: LossName, scores: Tensor, classes: Tensor) -> Tensor:
+def segmentation_loss(name: LossName, scores: Tensor, classes: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the loss of one batch.
 
     Parameters
@@ -21,10 +21,14 @@ def segmentation_loss(name: LossName, scores: Tensor, classes: Tensor) -> Tensor
         Output of a network, before the softmax.
     classes : Tensor of shape (n, row, col)
         Index of the true class, uint8; 255 where there is no label.
+    weights : Tensor of shape (class,) or None
+        How much a pixel of each class counts in the mean that is the cross-entropy; None: all alike. The soft Dice
+        loss gives every class the same say as it is.
     """
     log_p = torch.log_softmax(scores.float(), dim=1)
     truth = _truth(classes, log_p.shape[1])
-    loss = -(log_p * truth).sum() / truth.sum().clamp(min=1)
+    counted = truth if weights is None else truth * weights[:, None, None]
+    loss = -(log_p * counted).sum() / counted.sum().clamp(min=1)
     if name == "cross_entropy_dice":
         loss = loss + _dice_loss(log_p.exp(), truth, classes)
     return loss

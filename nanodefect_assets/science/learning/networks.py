@@ -15,6 +15,7 @@ from nanodefect_assets.science.learning.devices import seeded
 from nanodefect_assets.science.learning.params import Architecture
 from nanodefect_assets.science.learning.torchvision_shim import import_segmentation_models
 from nanodefect_assets.science.learning.unet import UNet, Variant
+from nanodefect_assets.science.learning.unet_folded import FoldedUNet
 
 _STRIDE = {"unet": 16}
 _DEFAULT_STRIDE = 32
@@ -117,7 +118,7 @@ def fused(network: Network) -> Network:
     """Return a copy for inference alone, in which convolutions do the work of the batch norms behind them.
 
     It answers as `network` does, up to rounding, in less time and memory. Pairs are found where a `Sequential` holds
-    them side by side, as all of the small U-Net's; others stay.
+    them side by side, as all of the small U-Net's; others stay. The small U-Net is also folded, see `FoldedUNet`.
     """
     found = deepcopy(network).eval()
     for part in [module for module in found.modules() if isinstance(module, nn.Sequential)]:
@@ -125,6 +126,8 @@ def fused(network: Network) -> Network:
             first, second = part[at], part[at + 1]
             if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
                 part[at], part[at + 1] = fuse_conv_bn_eval(first, second), nn.Identity()
+    if isinstance(found.body, UNet):
+        found.body = FoldedUNet(found.body)
     return found
 
 

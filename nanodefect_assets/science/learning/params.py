@@ -30,6 +30,20 @@ class TrainingParams(BaseModel):
     loss: Literal["cross_entropy", "cross_entropy_dice"] = Field(
         default="cross_entropy_dice", description="cross_entropy_dice: the sum of cross-entropy and soft Dice loss."
     )
+    rare_share: float = Field(
+        default=0.05,
+        ge=0,
+        lt=1,
+        description="A class that fills a smaller share f of the labelled training pixels weighs sqrt(rare_share / f) "
+        "times as much in the cross-entropy; 0: all pixels weigh alike.",
+    )
+    rare_patch_share: float = Field(
+        default=0.25,
+        ge=0,
+        lt=1,
+        description="Patches with a class that a smaller share f of the training patches holds are seen "
+        "sqrt(rare_patch_share / f) times as often; 0: all are seen alike.",
+    )
     n_per_batch: int = Field(default=8, ge=1, le=1024, description="Patches of a step.")
     steps_per_epoch: int = Field(default=50, ge=1, description="Steps between two looks at the validation set.")
     max_epochs: int = Field(default=20, ge=1, le=10_000, description="Epochs after which training ends.")
@@ -54,6 +68,13 @@ class TrainingParams(BaseModel):
     )
     precision: Precision = Field(
         default="float32", description="bfloat16: convolutions in half precision, weights and loss in float32."
+    )
+    cropped_share: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the training, from its start, in which a random quarter of each patch, half as wide and "
+        "high, stands for it: four steps in the time of one.",
     )
 
     has_flips: bool = Field(default=True, description="Rotations by 90 degrees and mirror images.")
@@ -92,6 +113,8 @@ class TrainingParams(BaseModel):
             "max_gradient_norm": None,
             "n_per_batch": 20,
             "ema_decay": 0,
+            "rare_share": 0,
+            "rare_patch_share": 0,
             "rotated_share": 1,
             "max_zoom": 0,
             "max_gain": 0,

@@ -28,6 +28,7 @@ from nanodefect_assets.science.learning.devices import seeded, threads, used_s
 from nanodefect_assets.science.learning.learner import Learner, select
 from nanodefect_assets.science.learning.networks import Network, load_weights, weights_of
 from nanodefect_assets.science.learning.params import TrainingParams
+from nanodefect_assets.science.learning.rarity import class_weights
 
 _KIND = "nanodefect/training"
 _CHECKED_EVERY = 16
@@ -123,7 +124,7 @@ def train(
     fingerprint = _fingerprint(network, train_set, validation_set, params, seed)
     with threads(n_threads), seeded(seed):
         training = _Training(
-            Learner(network, params, device=device),
+            Learner(network, params, device=device, class_weights=class_weights(train_set, params.rare_share)),
             Batches(train_set, params, seed=seed, device=device),
             validation_set,
             params,
@@ -182,6 +183,7 @@ class _Training:
             device=self._device,
             n_per_batch=params.n_per_batch,
             precision=params.precision,
+            class_weights=self._learner.class_weights,
         )
         if not math.isfinite(validation_loss):
             raise TrainingDiverged(what="the validation", epoch=epoch, params=params)
@@ -206,9 +208,10 @@ class _Training:
             spent = budget_share(before + used_s(self._device) - used_start, params.budget_s)
             if losses and spent >= 1:
                 break
-            images, classes, seed = self._batches.at(index)
+            progress = max(index / total, spent)
+            images, classes, seed = self._batches.at(index, progress=progress)
             torch.manual_seed(seed)
-            losses.append(self._learner.step(images, classes, progress=max(index / total, spent), index=index))
+            losses.append(self._learner.step(images, classes, progress=progress, index=index))
             if len(losses) % _CHECKED_EVERY == 0:
                 self._check_finite(losses, epoch)
             self._on_step(Progress(task="training", done=index + 1, total=total, detail=f"epoch {epoch}"))

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from scipy.stats import chi2
 
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.science.population.rate_interval import Share, share_interval
+from nanodefect_assets.science.population.rate_interval import UNSEEN, Share, share_interval
 from nanodefect_assets.science.population.rate_params import RateParams
 
 _Counts = Int[np.ndarray, "micrograph found"]
@@ -19,6 +19,8 @@ _Confusion = Int[np.ndarray, "true found"]
 _Shares = Float[np.ndarray, "*batch true"]
 _N_STEPS = 2000
 _TOLERANCE = 1e-7
+_SINGULAR = 1e-10
+"""Shares add up to 1: across that the covariance is 0 but for rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ class CorrectedRate:
     raw, corrected : Rate
         Both with intervals clustered by micrograph; that of `corrected` holds the uncertainty of the confusion too.
     p_alike : float
-        Probability that counts of a population like the calibration set fit its confusion no better.
+        Probability that counts of a population like the calibration set fit its confusion no better, at least.
     n_micrographs, n_particles : int
         Micrographs with particles, and particles of all classes.
     """
@@ -135,7 +137,7 @@ def corrected_rate(
     found = counts.sum(axis=0) / counts.sum()
     matrix = confusion / confusion.sum(axis=1, keepdims=True)
     shares = corrected_shares(found, matrix)
-    p_alike = _p_alike(counts, shares @ matrix)
+    p_alike = _p_alike(counts, shares, matrix, confusion)
     if p_alike < params.min_p_alike:
         raise Refusal(
             "unlike_calibration",
@@ -195,17 +197,35 @@ def _check_numbers(counts: _Counts, confusion: _Confusion, params: RateParams) -
             )
 
 
-def _p_alike(counts: _Counts, expected: Float[np.ndarray, " found"]) -> float:
-    """Return the probability of a worse fit, by Pearson's statistic over its spread among micrographs.
+def _p_alike(
+    counts: _Counts, shares: Float[np.ndarray, " true"], matrix: Float[np.ndarray, "true found"], confusion: _Confusion
+) -> float:
+    """Return the probability of a worse fit: at least that much, as shares were fitted to the counts.
 
-    Inside the range of the confusion shares fit exactly and the probability is 1. The statistic is divided by how much
-    more micrographs scatter than independent particles would, if they do (Rao and Scott).
+    Inside the range of the confusion shares fit exactly and the probability is 1. What is left is compared with its
+    covariance: that of the counts, times by how much more micrographs scatter than independent particles would, if they
+    do (Rao and Scott), and that of the rows of the confusion. Without the second, many particles of classes that are
+    confused as they should be seem unlike a confusion that was measured on a few dozen regions.
     """
-    n, found = counts.sum(), counts.sum(axis=0)
-    expected = np.maximum(expected, 1e-12)
-    statistic = float((np.square(found - n * expected) / (n * expected)).sum())
-    shares, sizes = found / n, counts.sum(axis=1)
-    kept = shares > 0
-    scatter = (np.square(counts - sizes[:, None] * shares)[:, kept] / (sizes[:, None] * shares[kept])).sum()
-    excess = max(1.0, float(scatter / max((len(counts) - 1) * (kept.sum() - 1), 1)))
-    return float(chi2.sf(statistic / excess, counts.shape[1] - 1))
+    n, found = counts.sum(), counts.sum(axis=0) / counts.sum()
+    expected = shares @ matrix
+    seen = confusion + UNSEEN
+    rows = seen / seen.sum(axis=1, keepdims=True)
+    of_confusion = np.einsum("t,tij->ij", shares**2 / confusion.sum(axis=1), np.stack([_spread(row) for row in rows]))
+    covariance = _scatter(counts, found) * _spread(expected) / n + of_confusion
+    misfit = found - expected
+    statistic = misfit @ np.linalg.pinv(covariance, rcond=_SINGULAR, hermitian=True) @ misfit
+    return float(chi2.sf(statistic, misfit.size - 1))
+
+
+def _scatter(counts: _Counts, found: Float[np.ndarray, " found"]) -> float:
+    """Return how much more the micrographs' counts vary than those of independent particles; at least 1."""
+    kept = found > 0
+    expected = counts.sum(axis=1, keepdims=True) * found[kept]
+    squares = (np.square(counts[:, kept] - expected) / expected).sum()
+    return max(1.0, float(squares / max((len(counts) - 1) * (kept.sum() - 1), 1)))
+
+
+def _spread(shares: Float[np.ndarray, " found"]) -> Float[np.ndarray, "found found"]:
+    """Return the covariance of one draw from `shares`."""
+    return np.diag(shares) - np.outer(shares, shares)

@@ -23,7 +23,7 @@ _N_STEPS, _TOLERANCE = 300, 1e-5
 _LEAST_EXCESS = 0.25
 """Of few micrographs, those that are more even than this are so by chance."""
 
-_UNSEEN = 0.5
+UNSEEN = 0.5
 """Added to every cell of a confusion where its uncertainty is reckoned: what never happened may still (Jeffreys)."""
 
 
@@ -162,7 +162,7 @@ def _excess(counts: _Counts, weights: _Weights) -> _Candidates:
 
 def _confusing(weights: _Weights, shares: _Shares, confusion: _Confusion) -> _Candidates:
     """Return the variance of contrasts that the finite counts of the confusion give them."""
-    smoothed = confusion + _UNSEEN
+    smoothed = confusion + UNSEEN
     rows = smoothed / smoothed.sum(axis=1, keepdims=True)
     of_rows = np.stack([_multinomial(weights, row) for row in rows], axis=1)
     return (shares**2 * of_rows / confusion.sum(axis=1)).sum(axis=1)

@@ -67,6 +67,8 @@ class Alignment:
         sum|y - A x| / sum|y| of each tilt at the grid on which images were matched; not a number if they were not.
     is_converged : bool
         Whether the images came to rest.
+    is_axis_at_bound : bool
+        Whether the axis may be turned by more than was looked for.
     """
 
     shifts_px: Float[np.ndarray, "tilt 2"]
@@ -76,6 +78,7 @@ class Alignment:
     moves_px: Float[np.ndarray, " round"]
     r_factors: Float[np.ndarray, " tilt"]
     is_converged: bool
+    is_axis_at_bound: bool = False
 
     def of_tilts(
         self, geometry: TiltGeometry, is_sound: Bool[np.ndarray, " all"], why: dict[int, str]
@@ -166,6 +169,7 @@ def align_series(
     geometry: TiltGeometry,
     params: AlignmentParams,
     *,
+    near_deg: float = 0.0,
     checkpoint: Checkpoint | None = None,
     on_step: OnStep = ignore_progress,
 ) -> Alignment:
@@ -179,6 +183,8 @@ def align_series(
         Nominal angles; its shifts are not heeded.
     params : AlignmentParams
         Settings; a tilt axis left to the data is taken along rows, see `tilt_axis.likelier_axis`.
+    near_deg : float
+        Near which turn of the axis in the images it is looked for, if the settings do not give it.
     checkpoint : Checkpoint or None
         Where the state is kept after each round, and from which a killed run goes on.
     on_step : callable
@@ -197,11 +203,12 @@ def align_series(
     params = params.model_copy(update={"coarse": _coarse(params, float(empty.is_known.mean()))})
     clear = (images - background[:, None, None]).astype(np.float32)
     saved = None if checkpoint is None else checkpoint.load()
-    axis_deg = _axis_deg(clear, params, None if saved is None else saved)
+    axis_deg, is_at_bound = _axis_deg(clear, params, near_deg, saved)
     turned = turned_about_beam(geometry, axis_deg)
     small, factor = coarser_series(TiltSeries.of(clear, turned, None), params.max_edge_px)
     state = _first_state(clear, turned, params, factor) if saved is None else _State.of_checkpoint(saved)
-    _match(small, state, params, factor, axis_deg, checkpoint, on_step)
+    axis = {"axis_deg": axis_deg, "is_axis_at_bound": is_at_bound}
+    _match(small, state, params, factor, axis, checkpoint, on_step)
     return Alignment(
         shifts_px=state.shifts_px * factor,
         factors=state.factors,
@@ -210,6 +217,7 @@ def align_series(
         moves_px=np.array(state.moves_px) * factor,
         r_factors=state.r_factors,
         is_converged=state.is_converged,
+        is_axis_at_bound=is_at_bound,
     )
 
 
@@ -224,13 +232,16 @@ def _coarse(params: AlignmentParams, share_with_room: float) -> Literal["common_
     return "common_line" if share_with_room >= _LEAST_WITH_ROOM else "neighbours"
 
 
-def _axis_deg(images: Views, params: AlignmentParams, saved: CheckpointState | None) -> float:
+def _axis_deg(
+    images: Views, params: AlignmentParams, near_deg: float, saved: CheckpointState | None
+) -> tuple[float, bool]:
     if saved is not None:
-        return float(cast("float", saved.record["axis_deg"]))
+        return float(cast("float", saved.record["axis_deg"])), bool(saved.record["is_axis_at_bound"])
     if params.axis_deg is not None:
-        return params.axis_deg
-    axis = _image_axis(params)
-    return 0.0 if params.coarse == "neighbours" else find_axis_deg(images, axis, params.max_axis_deg)
+        return params.axis_deg, False
+    if params.coarse == "neighbours":
+        return near_deg, False
+    return find_axis_deg(images, _image_axis(params), params.max_axis_deg, near_deg)
 
 
 def _first_state(images: Views, geometry: TiltGeometry, params: AlignmentParams, factor: int) -> _State:
@@ -254,7 +265,7 @@ def _match(
     state: _State,
     params: AlignmentParams,
     factor: int,
-    axis_deg: float,
+    axis: dict[str, float | bool],
     checkpoint: Checkpoint | None,
     on_step: OnStep,
 ) -> None:
@@ -278,7 +289,7 @@ def _match(
         state.is_converged = bool(np.percentile(np.abs(steps).max(axis=1), 95) * factor < params.tolerance_px)
         if checkpoint is not None:
             kept = state.as_checkpoint()
-            checkpoint.save(replace(kept, record={**kept.record, "axis_deg": axis_deg}))
+            checkpoint.save(replace(kept, record={**kept.record, **axis}))
         detail = f"moved {factor * state.moves_px[-1]:.3f} px"
         on_step(Progress(task="aligning", done=len(state.moves_px), total=params.n_rounds, detail=detail))
 

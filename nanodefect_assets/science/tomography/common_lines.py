@@ -19,6 +19,8 @@ from nanodefect_assets.science.tomography.shifting import centred, coarse_shifts
 _Views = Float[np.ndarray, "tilt row col"]
 _N_ROUNDS = 8
 _N_TRIED = 13
+_CLEARLY = 0.9
+"""Of the misfit in the middle: a round particle fits equally well at any angle."""
 
 
 def coarse_alignment(
@@ -79,25 +81,34 @@ def match_profiles(
     return shifts, factors / middle
 
 
-def find_axis_deg(images: _Views, axis: Literal["rows", "columns"], max_deg: float) -> float:
-    """Return by how much the tilt axis is turned in the images, from columns towards rows, in degrees.
+def find_axis_deg(
+    images: _Views, axis: Literal["rows", "columns"], max_deg: float, near_deg: float = 0.0
+) -> tuple[float, bool]:
+    """Find by how much the tilt axis is turned in the images, from columns towards rows.
+
+    Returns
+    -------
+    axis_deg : float
+        The angle, within `max_deg` of `near_deg`; the latter where the misfit does not tell.
+    is_at_bound : bool
+        Whether images fit clearly best at the bound itself, so that the axis may be turned by more.
 
     Notes
     -----
     Turned upright by the right angle, the profiles of all tilts are most alike. The angle is that at which their
-    misfit, tried at equal steps, has the vertex of its parabola; 0 where the misfit does not tell.
+    misfit, tried at equal steps, has the vertex of its parabola.
     """
     if max_deg == 0:
-        return 0.0
+        return near_deg, False
     smooth = gaussian_filter1d(gaussian_filter1d(images, 1.0, axis=1), 1.0, axis=2)
-    tried = np.linspace(-max_deg, max_deg, _N_TRIED)
+    tried = near_deg + np.linspace(-max_deg, max_deg, _N_TRIED)
     misfits = np.array([_misfit(smooth, axis, angle) for angle in tried])
     best = int(np.argmin(misfits))
     if best in (0, _N_TRIED - 1):
-        return 0.0
+        return near_deg, bool(misfits[best] < _CLEARLY * misfits[_N_TRIED // 2])
     near = slice(max(best - 2, 0), best + 3)
     curve, slope, _ = np.polyfit(tried[near], misfits[near], 2)
-    return float(-slope / (2 * curve)) if curve > 0 else 0.0
+    return (float(-slope / (2 * curve)) if curve > 0 else near_deg), False
 
 
 def _misfit(images: _Views, axis: Literal["rows", "columns"], angle_deg: float) -> float:

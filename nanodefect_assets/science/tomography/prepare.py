@@ -27,6 +27,8 @@ Views = Float[np.ndarray, "tilt row col"]
 Source = Literal["computed", "given", "stated", "found"]
 _FEWEST_TILTS = 3
 _SAME_ANGLE_DEG = 1e-3
+_SMOOTHING_PX = 2.0
+"""Of images that are compared for what the beam changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,8 @@ class FoundAlignment:
         Whether they came to rest; None where nothing was matched.
     stray_px, factor_sd : float
         How far images were found to lie off, a common move aside, and the spread of their factors.
+    is_axis_at_bound : bool
+        Whether the axis may be turned by more than was looked for.
     """
 
     alignment: TiltAlignment
@@ -59,6 +63,7 @@ class FoundAlignment:
     is_converged: bool | None = None
     stray_px: float = 0.0
     factor_sd: float = 0.0
+    is_axis_at_bound: bool = False
 
     @property
     def tilt_axis(self) -> ImageAxis:
@@ -79,12 +84,16 @@ class FoundAlignment:
 
 
 def nominal_geometry(
-    images: Views, tilts_deg: Float[np.ndarray, " tilt"], why: dict[int, str], params: AlignmentParams
+    images: Views,
+    tilts_deg: Float[np.ndarray, " tilt"],
+    why: dict[int, str],
+    params: AlignmentParams,
+    stated_deg: float | None = None,
 ) -> tuple[TiltGeometry, AxisChoice]:
-    """Return the views that the stage's tilts stand for, and the tilt axis."""
+    """Return the views that the stage's tilts stand for, and the tilt axis, for which a file may state one."""
     sound = [n for n in range(len(images)) if n not in why]
     known_deg = np.where(np.isfinite(tilts_deg), tilts_deg, 0.0)
-    choice = choose_axis(images[sound], known_deg[sound], params)
+    choice = choose_axis(images[sound], known_deg[sound], params, stated_deg)
     return TiltGeometry.about(known_deg, axis=choice.axis, is_reversed=params.is_tilt_reversed), choice
 
 
@@ -153,7 +162,9 @@ def find_alignment(
         sound = np.array([n not in why for n in range(len(images))])
     _require_enough(int(sound.sum()))
     fixed = params.model_copy(update={"tilt_axis": axis.axis, "axis_deg": axis.axis_deg})
-    found = align_series(images[sound], nominal.taken(sound), fixed, checkpoint=checkpoint, on_step=on_step)
+    found = align_series(
+        images[sound], nominal.taken(sound), fixed, near_deg=axis.near_deg, checkpoint=checkpoint, on_step=on_step
+    )
     aligned = found.of_tilts(nominal, sound, why)
     aligned = aligned.without(_far_off(aligned, images.shape[1:], params))
     _require_enough(int(aligned.is_used.sum()))
@@ -169,6 +180,7 @@ def find_alignment(
         is_converged=found.is_converged if len(found.moves_px) else None,
         stray_px=stray,
         factor_sd=spread,
+        is_axis_at_bound=found.is_axis_at_bound,
     )
 
 
@@ -231,16 +243,21 @@ def repeat_correlation(images: Views, tilts_deg: Float[np.ndarray, " tilt"]) -> 
     -----
     What the beam did to the sample between the two shows here: images before and after a series should be one.
     """
-    from scipy.ndimage import gaussian_filter
-
     found = []
     for n, tilt in enumerate(tilts_deg):
         later = [k for k in range(n + 1, len(images)) if abs(tilts_deg[k] - tilt) < _SAME_ANGLE_DEG]
         for k in later:
-            pair = np.array([gaussian_filter(images[i].astype(float), 2.0) for i in (n, k)])
-            if not (np.isfinite(pair).all() and np.ptp(pair, axis=(1, 2)).all()):
-                continue
-            moved = centred(pair[1:], coarse_shifts(pair[1:], pair[:1]))[0]
-            seen = moved != 0
-            found.append(float(np.corrcoef(pair[0][seen], moved[seen])[0, 1]))
-    return min(found) if found else None
+            found.append(likeness(images[n], images[k]))
+    return min((value for value in found if value is not None), default=None)
+
+
+def likeness(first: Float[np.ndarray, "row col"], second: Float[np.ndarray, "row col"]) -> float | None:
+    """Return the correlation of two images, smoothed and matched; None if one of them shows nothing."""
+    from scipy.ndimage import gaussian_filter
+
+    pair = np.array([gaussian_filter(np.asarray(image, float), _SMOOTHING_PX) for image in (first, second)])
+    if not (np.isfinite(pair).all() and np.ptp(pair, axis=(1, 2)).all()):
+        return None
+    moved = centred(pair[1:], coarse_shifts(pair[1:], pair[:1]))[0]
+    seen = moved != 0
+    return float(np.corrcoef(pair[0][seen], moved[seen])[0, 1])

@@ -5,7 +5,6 @@ from itertools import pairwise
 from typing import cast
 
 import numpy as np
-import psutil
 from jaxtyping import Bool, Float
 
 from nanodefect_assets.domain.checkpoint import Checkpoint
@@ -17,6 +16,7 @@ from nanodefect_assets.science.tomography.backends import SelfTest, check_projec
 from nanodefect_assets.science.tomography.fasta import Solved, fasta
 from nanodefect_assets.science.tomography.fbp import filtered_back_projection
 from nanodefect_assets.science.tomography.grids import doubled, halved
+from nanodefect_assets.science.tomography.memory import require_memory
 from nanodefect_assets.science.tomography.params import ReconstructionParams
 from nanodefect_assets.science.tomography.projector import Projector, Views, Volume3D
 from nanodefect_assets.science.tomography.quality import (
@@ -193,14 +193,10 @@ def memory_bytes(
 
 def _check_memory(series: TiltSeries, shape: tuple[int, int, int], params: ReconstructionParams) -> None:
     needed = memory_bytes(shape, cast("tuple[int, int, int]", series.images.shape), params)
-    free = psutil.virtual_memory().available if params.max_memory_gb is None else int(params.max_memory_gb * 1e9)
-    if needed > free:
-        raise Refusal(
-            "too_large",
-            expected=f"a reconstruction that fits in {free / 1e9:.1f} GB",
-            got=f"{needed / 1e9:.1f} GB for {' x '.join(map(str, shape))} voxels and {len(series)} tilts",
-            advice="Crop or bin the images, give depth_px, or use a machine with more memory.",
-        )
+    allowed = None if params.max_memory_gb is None else int(params.max_memory_gb * 1e9)
+    require_memory(
+        needed, f"{' x '.join(map(str, shape))} voxels and {len(series)} tilts; depth_px takes less", allowed
+    )
 
 
 def _margins(series: TiltSeries, params: ReconstructionParams) -> tuple[int, int]:

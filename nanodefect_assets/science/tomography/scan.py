@@ -99,7 +99,7 @@ def combine_scans(
     first, second : ndarray of shape (row, col)
         Scans at 0 and 90 degrees, both upright: ``np.rot90(scan, -1)`` turns the second. Square.
     scan_matrix : ndarray of shape (2, 2) or None
-        Steps of the scan from a standard sample, `matrix_of_standard`; None for true coils.
+        Steps of the scan from a standard sample, `measure_standard`; None for true coils.
     mends_lines : bool
         Whether lines are shifted one by one, on top of even drift.
 
@@ -138,6 +138,15 @@ def apply_path(first: _Image, second: _Image, path: ScanPath) -> tuple[_Image, _
     scans = (np.asarray(scan, dtype=float) for scan in (first, second))
     mended = [_mended(scan, path, number).astype(np.float32) for number, scan in enumerate(scans)]
     return mended[0], mended[1]
+
+
+def straighten(image: _Image, scan_matrix: Float[np.ndarray, "2 2"]) -> _Image:
+    """Return what one upright scan shows at the places of the sample, its coils' steps mended and nothing else."""
+    n_rows, n_cols = image.shape
+    centre = np.array([n_rows // 2, n_cols // 2], dtype=float)[:, None, None]
+    pixels = np.einsum("ij,jrc->irc", np.linalg.inv(scan_matrix), np.indices((n_rows, n_cols)) - centre)
+    found = map_coordinates(spline_filter(np.asarray(image, float)), pixels + centre, prefilter=False, mode="nearest")
+    return found.astype(np.float32)
 
 
 def _whole_shift(first: _Image, second: _Image) -> Float[np.ndarray, " 2"]:

@@ -8,10 +8,11 @@ from jaxtyping import Bool, Float
 
 from nanodefect_assets.domain.progress import OnStep, Progress, ignore_progress
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.science.tomography.scan import CombinedScans, ScanPath, apply_path, combine_scans
+from nanodefect_assets.science.tomography.scan import CombinedScans, ScanPath, apply_path, combine_scans, straighten
 from nanodefect_assets.science.tomography.screen import screen_tilts
 
 Views = Float[np.ndarray, "tilt row col"]
+Matrix = Float[np.ndarray, "2 2"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class MendedSeries:
     Attributes
     ----------
     images : ndarray of shape (tilt, row, col)
-        Mean of both scans where both were sound, else the sound one.
+        Mean of both scans where both were sound, else the sound one; coils' steps mended in either.
     why : mapping of int to str
         Images that are unsound, and why.
     paths : tuple of (ScanPath or None)
@@ -30,6 +31,8 @@ class MendedSeries:
         Whether the second scan stands alone.
     correlation_before, correlation_after : ndarray of shape (tilt,)
         Of both scans of a tilt; not a number where one stands alone.
+    scan_matrix : ndarray of shape (2, 2) or None
+        Steps of the scan that were mended; None for true coils.
     """
 
     images: Views
@@ -38,6 +41,7 @@ class MendedSeries:
     is_second: Bool[np.ndarray, " tilt"]
     correlation_before: Float[np.ndarray, " tilt"]
     correlation_after: Float[np.ndarray, " tilt"]
+    scan_matrix: Matrix | None = None
 
     def halves(self, first: Views, second: Views) -> tuple[Views, Views]:
         """Return what the first and what the second scans show alone, mended; where one stands alone, that one."""
@@ -53,6 +57,8 @@ class MendedSeries:
         for n, path in enumerate(self.paths):
             if path is not None:
                 images[n] = np.mean(apply_path(first[n], second[n], path), axis=0)
+            elif self.scan_matrix is not None:
+                images[n] = straighten(images[n], self.scan_matrix)
         return images
 
 
@@ -66,6 +72,7 @@ def mend_scans(
     second: Views,
     tilts_deg: Float[np.ndarray, " tilt"],
     *,
+    scan_matrix: Matrix | None = None,
     executor: Executor,
     on_step: OnStep = ignore_progress,
 ) -> MendedSeries:
@@ -77,6 +84,8 @@ def mend_scans(
         Scans at 0 and at 90 degrees, both upright.
     tilts_deg : ndarray of shape (tilt,)
         Nominal tilts.
+    scan_matrix : ndarray of shape (2, 2) or None
+        Steps of the scan from a standard sample; None for true coils.
     executor : Executor
         Mends tilts side by side.
     on_step : callable
@@ -95,27 +104,45 @@ def mend_scans(
     images = np.where(is_second[:, None, None], second, first).astype(np.float32)
     paths: list[ScanPath | None] = [None] * len(first)
     correlations = np.full((len(first), 2), np.nan)
+    why = {n: reason for n, reason in bad[0].items() if n in bad[1]}
     pairs = [n for n in range(len(first)) if n not in bad[0] and n not in bad[1]]
-    found = executor.map(lambda n: _combined(first[n], second[n]), pairs)
+    found = executor.map(lambda n: _combined(first[n], second[n], scan_matrix), pairs)
     for done, (n, one) in enumerate(zip(pairs, found, strict=True), start=1):
         if one is not None:
             images[n], paths[n] = one.image, one.path
             correlations[n] = one.correlation_before, one.correlation_after
         on_step(Progress(task="mending scans", done=done, total=len(pairs)))
     return MendedSeries(
-        images=images,
-        why={n: reason for n, reason in bad[0].items() if n in bad[1]},
+        images=_straightened(images, scan_matrix, [n for n in range(len(first)) if paths[n] is None and n not in why]),
+        why=why,
         paths=tuple(paths),
         is_second=is_second,
         correlation_before=correlations[:, 0],
         correlation_after=correlations[:, 1],
+        scan_matrix=scan_matrix,
     )
 
 
-def _combined(first: Float[np.ndarray, "row col"], second: Float[np.ndarray, "row col"]) -> CombinedScans | None:
+def straighten_series(images: Views, scan_matrix: Matrix | None, why: dict[int, str]) -> Views:
+    """Return single scans with their coils' steps mended, but for the images that are unsound."""
+    return _straightened(images, scan_matrix, [n for n in range(len(images)) if n not in why])
+
+
+def _straightened(images: Views, scan_matrix: Matrix | None, chosen: list[int]) -> Views:
+    if scan_matrix is None:
+        return images
+    mended = np.array(images, dtype=np.float32)
+    for n in chosen:
+        mended[n] = straighten(images[n], scan_matrix)
+    return mended
+
+
+def _combined(
+    first: Float[np.ndarray, "row col"], second: Float[np.ndarray, "row col"], scan_matrix: Matrix | None
+) -> CombinedScans | None:
     """Return two scans in one; None where they do not agree."""
     try:
-        return combine_scans(first, second)
+        return combine_scans(first, second, scan_matrix=scan_matrix)
     except Refusal as refusal:
         if refusal.reason != "scans_disagree":
             raise

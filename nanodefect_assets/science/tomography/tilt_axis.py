@@ -19,6 +19,9 @@ _EDGE_PX, _N_ITERATIONS = 32, 12
 _HALF_TURN_WITHIN_DEG, _MOST_PAIRS = 1.0, 3
 _MIRROR_EDGE_PX, _MIRROR_STEP_DEG = 64, 2.0
 _LEAST_LIKENESS = 0.9
+_FEWEST_TILTS = 3
+_SAME_LINE_DEG = 5.0
+"""To which the axes that files state are known: coils are adjusted no better."""
 _FAR_DEG, _LEAST_LEAD = 20.0, 0.02
 """How far from the best line others are compared with it, and by how much it must be better: a ball has any line."""
 _CLEARLY, _SURELY = 0.9, 0.8
@@ -38,11 +41,17 @@ class AxisChoice:
         views showed it.
     axis_deg : float or None
         By how much it is turned in the images, from columns towards rows; None where that is left to alignment.
+    near_deg : float
+        Near which turn alignment is to look for it.
+    is_against_file : bool
+        Whether the file states another axis.
     """
 
     axis: ImageAxis
     misfits: tuple[float, float] | None = None
     axis_deg: float | None = None
+    near_deg: float = 0.0
+    is_against_file: bool = False
 
     @property
     def is_doubtful(self) -> bool:
@@ -51,20 +60,70 @@ class AxisChoice:
 
 
 def choose_axis(
-    images: Float[np.ndarray, "tilt row col"], tilts_deg: Float[np.ndarray, " tilt"], params: AlignmentParams
+    images: Float[np.ndarray, "tilt row col"],
+    tilts_deg: Float[np.ndarray, " tilt"],
+    params: AlignmentParams,
+    stated_deg: float | None = None,
 ) -> AxisChoice:
-    """Return the tilt axis: as a person gave it, as opposite views show it, or about which images fit better."""
+    """Return the tilt axis of a series.
+
+    Parameters
+    ----------
+    images, tilts_deg : ndarray of shape (tilt, row, col) and (tilt,)
+        Sound images and their nominal tilts.
+    params : AlignmentParams
+        Settings; what a person gave there holds.
+    stated_deg : float or None
+        Axis that the file states, in degrees from vertical, counterclockwise.
+
+    Notes
+    -----
+    After a person's word comes what views half a turn apart show; else the axis that the file states, or the vertical
+    one, unless images fit clearly better about the line at right angles to it.
+    """
+    line_deg = None if stated_deg is None else _folded(90 - stated_deg)
+    choice = _chosen(images, tilts_deg, params, line_deg)
+    return choice if line_deg is None else replace(choice, is_against_file=_differs(choice, line_deg))
+
+
+def _chosen(
+    images: Float[np.ndarray, "tilt row col"],
+    tilts_deg: Float[np.ndarray, " tilt"],
+    params: AlignmentParams,
+    line_deg: float | None,
+) -> AxisChoice:
     seen_deg = None if params.axis_deg is not None else mirror_axis_deg(images, tilts_deg)
     if seen_deg is not None:
-        axis: ImageAxis = "columns" if abs(seen_deg) <= 45 else "rows"
+        axis, turn_deg = _turn_of(seen_deg)
         if params.tilt_axis in ("auto", axis):
-            turn_deg = seen_deg if axis == "columns" else seen_deg - np.copysign(90, seen_deg)
-            return AxisChoice(axis=axis, axis_deg=float(turn_deg))
+            return AxisChoice(axis=axis, axis_deg=turn_deg)
+    usual, near_deg = ("rows", 0.0) if line_deg is None else _turn_of(line_deg)
     if params.tilt_axis != "auto":
-        return AxisChoice(axis=params.tilt_axis, axis_deg=params.axis_deg)
-    if len(images) < 3:
-        return AxisChoice(axis="rows", axis_deg=params.axis_deg)
-    return replace(likelier_axis(images, tilts_deg, params), axis_deg=params.axis_deg)
+        near_deg = near_deg if params.tilt_axis == usual else 0.0
+        return AxisChoice(axis=params.tilt_axis, axis_deg=params.axis_deg, near_deg=near_deg)
+    near_deg = near_deg if params.axis_deg is None else params.axis_deg
+    if len(images) < _FEWEST_TILTS:
+        return AxisChoice(axis=usual, axis_deg=params.axis_deg, near_deg=near_deg)
+    found = likelier_axis(images, tilts_deg, params.model_copy(update={"axis_deg": near_deg}), usual)
+    return replace(found, axis_deg=params.axis_deg, near_deg=near_deg)
+
+
+def _folded(line_deg: float) -> float:
+    """Return the angle of a line, which is the same half a turn on, from -90 to 90."""
+    return float((line_deg + 90) % 180 - 90)
+
+
+def _turn_of(line_deg: float) -> tuple[ImageAxis, float]:
+    """Return the axis of the images nearest to a line, from columns towards rows, and by how much that is turned."""
+    if abs(line_deg) <= 45:
+        return "columns", float(line_deg)
+    return "rows", float(line_deg - np.copysign(90, line_deg))
+
+
+def _differs(choice: AxisChoice, line_deg: float) -> bool:
+    turn_deg = choice.near_deg if choice.axis_deg is None else choice.axis_deg
+    taken_deg = turn_deg if choice.axis == "columns" else turn_deg + 90
+    return abs(_folded(taken_deg - line_deg)) > _SAME_LINE_DEG
 
 
 def mirror_axis_deg(images: Float[np.ndarray, "tilt row col"], tilts_deg: Float[np.ndarray, " tilt"]) -> float | None:
@@ -108,7 +167,7 @@ def mirror_axis_deg(images: Float[np.ndarray, "tilt row col"], tilts_deg: Float[
         return None
     before, here, after = likeness[best - 1], likeness[best], likeness[(best + 1) % len(tried)]
     found_deg = tried[best] + _MIRROR_STEP_DEG * 0.5 * (before - after) / (before - 2 * here + after)
-    return float((found_deg + 90) % 180 - 90)
+    return _folded(found_deg)
 
 
 def _mirror_likeness(
@@ -125,14 +184,18 @@ def _mirror_likeness(
 
 
 def likelier_axis(
-    images: Float[np.ndarray, "tilt row col"], tilts_deg: Float[np.ndarray, " tilt"], params: AlignmentParams
+    images: Float[np.ndarray, "tilt row col"],
+    tilts_deg: Float[np.ndarray, " tilt"],
+    params: AlignmentParams,
+    usual: ImageAxis = "rows",
 ) -> AxisChoice:
     """Return the axis of the images about which their reprojections fit them better, after two rounds on a coarse grid.
 
     Notes
     -----
-    It is the rows unless columns fit better by a tenth. Profiles along the axis do not tell: of a rod they are alike in
-    both directions. A rod turned about its own length does not tell at all: see `AxisChoice.is_doubtful`.
+    It is the usual one unless the other fits better by a tenth; both turned by `params.axis_deg`, if given. Profiles
+    along the axis do not tell: of a rod they are alike in both directions. A rod turned about its own length does not
+    tell at all: see `AxisChoice.is_doubtful`.
     """
     coarse = {
         "n_iterations": min(params.n_iterations, _N_ITERATIONS),
@@ -143,5 +206,6 @@ def likelier_axis(
         tried = params.model_copy(update={**_QUICK, **coarse, "tilt_axis": axis})
         geometry = TiltGeometry.about(tilts_deg, axis=axis, is_reversed=params.is_tilt_reversed)
         errors[axis] = float(np.nanmean(align_series(images, geometry, tried).r_factors))
-    is_columns = errors["columns"] < _CLEARLY * errors["rows"]
-    return AxisChoice(axis="columns" if is_columns else "rows", misfits=(errors["rows"], errors["columns"]))
+    other: ImageAxis = "columns" if usual == "rows" else "rows"
+    is_other = errors[other] < _CLEARLY * errors[usual]
+    return AxisChoice(axis=other if is_other else usual, misfits=(errors["rows"], errors["columns"]))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int
+from scipy.ndimage import distance_transform_edt
+from skimage.segmentation import expand_labels
 
 from nanodefect_assets.domain.micrograph import LabelledMicrograph
 from nanodefect_assets.domain.randomness import generator_for
@@ -67,19 +69,32 @@ def label_regions(
     Regions that the frame cuts, that were cut off an agglomerate or that experts would pass over are left out.
     """
     joined = label_mask(field.labels > 0)
-    labelled = LabelledMicrograph(micrograph=field.micrograph, labels=joined)
-    members = _members(joined, field.labels, params.min_share)
+    labelled = LabelledMicrograph(micrograph=field.micrograph, labels=_as_segmented(joined, field, params))
+    members, forms = _members(joined, field.labels, params.min_share), []
     for region in find_regions(labelled, rules):
         if region.kind != "particle" or region.touches_edge:
             continue
+        forms.append(region.mask)
         inside = [field.particles[label - 1] for label in members[int(region.region_id.rpartition("#")[2])]]
         found = _classed(region, inside, field_params, params)
         if found is not None:
             yield found
     rng = generator_for(params.field_seed, "background", field.micrograph.micrograph_id)
     n = int(rng.poisson(params.backgrounds_per_field))
-    for region in sample_background(labelled, n, field_params.median_diameter_nm, rng=rng):
+    for region in sample_background(labelled, n, forms, rng=rng):
         yield LabelledRegion(region=region, class_name=BACKGROUND)
+
+
+def _as_segmented(
+    joined: Int[np.ndarray, "row col"], field: SimulatedField, params: RegionFieldParams
+) -> Int[np.ndarray, "row col"]:
+    """Return labels whose outlines are off by as much all around, as those of a segmenter are."""
+    low, high = params.outline_error_nm
+    error_nm = generator_for(params.field_seed, "outlines", field.micrograph.micrograph_id).uniform(low, high)
+    error_px = error_nm / (field.micrograph.pixel_size_nm or np.inf)
+    if error_px >= 0:
+        return expand_labels(joined, distance=error_px).astype(joined.dtype)  # pyright: ignore[reportArgumentType]
+    return np.where(distance_transform_edt(joined > 0) > -error_px, joined, 0)
 
 
 def _members(

@@ -74,3 +74,12 @@ def test_the_surely_better_of_two_has_a_difference_above_zero(rng):
     assert difference_interval(good, good, rng=rng) == (0, 0)
     with pytest.raises(ValueError, match="same micrographs"):
         difference_interval(good, bad[:5], rng=rng)
+
+
+def test_the_interval_of_independent_micrographs_is_as_wide_as_the_binomial_says(rng):
+    classes, micrographs = np.tile(np.arange(N_CLASSES), 200), np.repeat(np.arange(200), N_CLASSES)
+    confusions = confusions_by_micrograph(answers(classes, rng.random(1000) < 0.8), classes, micrographs)
+
+    low, high = score_balanced(confusions, rng=rng).interval
+
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.8 * 0.2 / 1000), rel=0.2)

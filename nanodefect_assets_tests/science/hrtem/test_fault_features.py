@@ -19,6 +19,7 @@ from nanodefect_assets.science.hrtem.fault_features import (
 from nanodefect_assets.science.hrtem.fault_params import FeatureParams
 from nanodefect_assets.science.hrtem.lattice_features import LATTICE_FEATURES, lattice_features
 from nanodefect_assets.science.hrtem.regions import sample_background
+from nanodefect_assets.science.hrtem.support import describe_support
 
 PARAMS = FeatureParams()
 EDGE_NM = 5.0
@@ -93,15 +94,25 @@ def test_gain_does_not_matter(rng):
     counts = rng.poisson(100, (90, 90)).astype(np.float32)
     first, second = (background_of(gain * counts, rng=np.random.default_rng(1)) for gain in (1, 7))
 
-    for features in ("five", "rich"):
+    for features in ("five", "rich", "local"):
         assert features_of(first, features, PARAMS) == pytest.approx(features_of(second, features, PARAMS), rel=1e-3)
+
+
+def test_the_zero_of_the_grey_levels_does_not_matter_to_local_features(rng):
+    counts = rng.poisson(100, (90, 90)).astype(np.float32)
+    first, second = (background_of(counts + offset, rng=np.random.default_rng(1)) for offset in (0, 900))
+
+    near = [features_of(one, "local", PARAMS) for one in (first, second)]
+    assert near[0] == pytest.approx(near[1], rel=2e-2)
+    far = [features_of(one, "rich", PARAMS)[:5] for one in (first, second)]
+    assert far[0] != pytest.approx(far[1], rel=0.5)
 
 
 def background_of(counts, *, rng, pixel_size_nm=0.04):
     micrograph = Micrograph(micrograph_id="b/end/x.tif", counts=counts, pixel_size_nm=pixel_size_nm, modality="hrtem")
-    (region,) = sample_background(
-        LabelledMicrograph(micrograph=micrograph, labels=np.zeros(counts.shape, dtype=np.int32)), 1, 2.0, rng=rng
-    )
+    labelled = LabelledMicrograph(micrograph=micrograph, labels=np.zeros(counts.shape, dtype=np.int32))
+    disc = np.hypot(*np.ogrid[-24:25, -24:25]) <= 24
+    (region,) = sample_background(labelled, 1, [disc], rng=rng)
     return region
 
 
@@ -174,9 +185,48 @@ def test_blank_regions_have_finite_features(rng):
     region = background_of(np.zeros((60, 60), dtype=np.float32), rng=rng)
 
     assert np.isfinite(features_of(region, "rich", PARAMS)).all()
+    assert np.isfinite(features_of(region, "local", PARAMS)).all()
 
 
 def test_columns_are_named_and_no_region_gives_no_row():
     assert feature_names("thesis") == FIVE_FEATURES
-    for features in ("thesis", "five", "rich"):
+    for features in ("thesis", "five", "rich", "local"):
         assert region_features([], features, PARAMS).shape == (0, len(feature_names(features)))
+
+
+def test_angles_between_peaks_are_those_of_the_lattice_whichever_way_it_lies(rng):
+    """Three fringes at 0, 60 and 120 degrees: each two of them make 60."""
+    for turn_deg in (0, 35, 100, 150):
+        found = lattice_of(
+            0.04, spacings_nm=(0.25, 0.25, 0.25), turns_deg=(turn_deg, turn_deg + 60, turn_deg + 120), rng=rng
+        )
+        assert (found["peak_angle_12"], found["peak_angle_13"]) == pytest.approx((60, 60), abs=4)
+
+
+def test_streaks_of_a_plane_point_one_way_and_those_of_a_lattice_nowhere(rng):
+    agreements = [lattice_of(0.04, jump_deg=jump_deg, rng=rng)["streak_agreement"] for jump_deg in (180, 0)]
+
+    assert agreements[0] > 0.8 > agreements[1]
+
+
+def test_a_twin_of_which_a_peak_fills_one_half_is_uneven(rng):
+    image, mask = fringes(0.04, spacings_nm=(0.25, 0.3), turns_deg=(0.0, 60.0), rng=rng)
+    other, _ = fringes(0.04, spacings_nm=(0.25, 0.3), turns_deg=(0.0, -60.0), rng=rng)
+    image = np.where(np.indices(image.shape)[1] < image.shape[1] / 2, image, other)
+    at = LATTICE_FEATURES.index("evenness_min")
+
+    twinned = lattice_features(image, mask, 0.04, PARAMS)[at]
+
+    assert twinned < 0.75 * lattice_of(0.04, spacings_nm=(0.25, 0.3), turns_deg=(0.0, 60.0), rng=rng)["evenness_min"]
+
+
+def test_peaks_over_the_support_are_as_strong_as_they_stand_out_of_it(rng):
+    """A fringe of amplitude A in white noise of variance v has power A^2 N / (4 v) over it."""
+    image, mask = fringes(0.04, spacings_nm=(0.25,), turns_deg=(0.0,), rng=rng)
+    noise = 1 + rng.normal(0, 0.05, (300, 300))
+    support = describe_support(noise, np.ones((300, 300), dtype=bool))
+
+    found = dict(zip(LATTICE_FEATURES, lattice_features(image, mask, 0.04, PARAMS, support), strict=True))
+
+    assert found["peak_strength_1"] == pytest.approx(np.log(0.2**2 * mask.sum() / (4 * 0.05**2)), abs=0.4)
+    assert found["n_peaks"] == 1

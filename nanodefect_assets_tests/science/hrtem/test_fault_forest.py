@@ -155,3 +155,51 @@ def test_doubts_by_hand():
     assert doubts.is_issue.tolist() == [False, True, False, False]  # thresholds are 0.55 and 0.8
     assert (doubts.rank[1], doubts.rank[3]) == (1, 2)
     assert np.isnan(recall_among_first(doubts.rank, np.zeros(4, dtype=bool), 2))
+
+
+def test_brier_score_by_hand():
+    probabilities = np.zeros((2, N_CLASSES))
+    probabilities[0, 0], probabilities[1, :2] = 1, 0.5
+
+    assert score_probabilities(probabilities, np.array([0, 1])).brier == pytest.approx((0 + 0.5**2 + 0.5**2) / 2)
+
+
+def test_no_forest_is_asked_about_a_micrograph_that_it_saw(rng):
+    micrographs = np.repeat(np.arange(25), 12)
+    classes = rng.integers(N_CLASSES, size=25)[micrographs]
+    marks = rng.normal(size=(25, 3))[micrographs] + rng.normal(0, 0.01, (300, 3))  # tell the micrograph, not the class
+
+    found = out_of_fold_probabilities(marks, classes, micrographs, SMALL, rng=rng).argmax(axis=1)
+
+    assert (found == classes).mean() < 0.6
+
+
+def test_a_class_of_few_micrographs_is_on_every_side():
+    micrographs = np.repeat(np.arange(30), 10)
+    classes = np.where(micrographs < 6, 3, micrographs % 2)
+    for seed in range(20):
+        split = split_regions(classes, micrographs, SMALL, rng=np.random.default_rng(seed))
+        for side in (split.train, split.calibration, split.test):
+            assert (classes[side] == 3).any()
+
+
+def test_a_label_is_an_issue_only_against_a_class_that_is_surer_than_usual():
+    """The third is said to be 0 and more probably 1, but less surely than regions of class 1 are: no issue."""
+    probabilities = np.array([[0.9, 0.1], [0.1, 0.9], [0.4, 0.6], [0.2, 0.8], [0.05, 0.95]])
+
+    doubts = doubt_labels(probabilities, np.array([0, 1, 0, 1, 0]))
+
+    assert doubts.is_issue.tolist() == [False, False, False, False, True]
+    assert doubts.suggested.tolist() == [0, 1, 1, 1, 1]
+    assert doubts.rank.tolist() == [4, 5, 2, 3, 1]
+
+
+def test_issues_come_before_labels_with_a_smaller_margin():
+    """Class 0 is never sure (0.4 on average), class 1 always: a small excess of 0 is an issue, a larger of 1 is not."""
+    probabilities = np.array([[0.4, 0.6], [0.4, 0.6], [0.05, 0.95], [0.55, 0.45], [0.02, 0.98]])
+
+    doubts = doubt_labels(probabilities, np.array([0, 0, 1, 1, 1]))
+
+    assert doubts.margin[3] > doubts.margin[0]
+    assert doubts.is_issue.tolist() == [False, False, False, True, False]
+    assert doubts.rank[3] == 1

@@ -83,3 +83,22 @@ def test_published_shares():
 
     assert counts["test"] == 43
     assert counts["train"] / counts["validation"] == pytest.approx(4, rel=0.02)
+
+
+def test_frames_of_one_file_are_on_one_side_however_little_they_look_alike(rng):
+    frames = [f"{name}.tif@{number:04d}" for name in "abc" for number in range(4)]
+    alone = names(20)
+    images = {name: thumbnail(rng.normal(0, 1, (48, 48))) for name in (*frames, *alone)}
+    sides = split_micrographs({"a": [*frames, *alone]}, SplitParams(), thumbnails=images)
+
+    assert [len({sides[frame] for frame in frames if frame.startswith(name)}) for name in "abc"] == [1, 1, 1]
+    assert set(sides.values()) == set(SIDES)
+
+
+def test_one_file_of_many_frames_is_parted_in_blocks(rng):
+    frames = [f"stack.tif@{number:04d}" for number in range(30)]
+    images = {name: thumbnail(rng.normal(0, 1, (48, 48))) for name in frames}
+    sides = split_micrographs({"a": frames}, SplitParams(), thumbnails=images)
+
+    assert len(sides) == 28
+    assert sum(sides.get(a) != sides.get(b) for a, b in pairwise(frames)) == 4

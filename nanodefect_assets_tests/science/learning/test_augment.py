@@ -126,3 +126,18 @@ def test_every_patch_comes_once_in_each_pass(discs):
     assert passes[0] != passes[1]
     many = Batches(patches, params(n_per_batch=30), seed=1, device="cpu").at(0)[0][:, 0].numpy()
     assert np.array_equal(many, seen[:30])
+
+
+def test_cropped_patches_are_windows_of_the_whole_ones_until_their_share_is_over(discs):
+    batches = Batches(discs(6), params(cropped_share=0.5, n_per_batch=8), seed=1, device="cpu")
+    (whole, labels, seed), (cut, cut_labels, cut_seed) = (batches.at(3, progress=at) for at in (0.5, 0.49))
+
+    assert (whole.shape, cut.shape) == ((8, 1, 32, 32), (8, 1, 16, 16))
+    assert seed == cut_seed
+    corners = []
+    for patch, classes, part, part_classes in zip(whole[:, 0], labels, cut[:, 0], cut_labels, strict=True):
+        windows = patch.unfold(0, 16, 1).unfold(1, 16, 1)
+        ((row, col),) = (windows == part).all(dim=(2, 3)).nonzero().tolist()
+        assert torch.equal(classes[row : row + 16, col : col + 16], part_classes)
+        corners.append((row, col))
+    assert len(set(corners)) > 4

@@ -163,3 +163,10 @@ def test_everything_is_scored_beside_the_best_one(rng):
 def test_edges_rise_above_zero(edges):
     with pytest.raises(ValueError, match="rising edges above 0"):
         BenchmarkParams(pixel_edges_nm=edges)
+
+
+def test_frames_of_one_file_are_one_micrograph():
+    found = rows("r", [(9, 1, 1), (5, 2, 3), (1, 0, 4)]).assign(micrograph_id=["x@0000", "x@0001", "y"])
+    counts = tally(found, ["r"], ["x@0000", "x@0001", "y"], ["particle"])
+
+    assert counts.tolist() == [[[[14, 3, 4]], [[1, 0, 4]]]]

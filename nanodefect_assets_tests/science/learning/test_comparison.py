@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -81,3 +83,17 @@ def test_models_judged_on_other_pixels_are_not_compared(rng):
         compare_dice(one, fewer, rng=rng)
     with pytest.raises(ValueError, match="at least one micrograph"):
         score_dice(judged([]), rng=rng)
+
+
+def test_frames_of_one_file_are_one_item_and_their_pixels_are_added(rng):
+    frames = judged([0.5, 0.7, 0.6, 0.9])
+    frames = replace(frames, micrograph_ids=("b/a/x.tif@0000", "b/a/x.tif@0001", "b/a/y.tif", "b/a/z@2.tif"))
+    merged = ConfusionCounts(
+        counts=np.stack([frames.counts[:2].sum(axis=0), *frames.counts[2:]]),
+        micrograph_ids=("x", "y", "z"),
+        class_names=frames.class_names,
+    )
+    found, expected = (score_dice(counts, rng=np.random.default_rng(1)) for counts in (frames, merged))
+
+    assert found == expected
+    assert found.n == 3

@@ -45,3 +45,14 @@ def test_a_batch_without_any_label_teaches_nothing():
 
     assert math.isfinite(loss.item())
     assert (scores.grad == 0).all()
+
+
+def test_weighted_cross_entropy_is_that_of_torch_and_leaves_dice_alone(rng):
+    scores = torch.from_numpy(rng.standard_normal((2, 3, 5, 7), dtype=np.float32))
+    classes = torch.from_numpy(rng.choice([0, 1, 2, 255], size=(2, 5, 7)).astype(np.uint8))
+    weights = torch.tensor([1.0, 1.0, 4.0])
+    expected = torch.nn.functional.cross_entropy(scores, classes.long(), weight=weights, ignore_index=255)
+
+    torch.testing.assert_close(segmentation_loss("cross_entropy", scores, classes, weights), expected)
+    both = segmentation_loss("cross_entropy_dice", scores, classes, weights)
+    torch.testing.assert_close(both - expected, soft_dice_loss(scores, classes))

@@ -111,17 +111,27 @@ def test_what_cannot_be_built_is_said(rng):
         build_network("unet", n_classes=1, rng=rng)
 
 
-@pytest.mark.parametrize("architecture", ["unet", "unet_vgg16"])
-def test_fused_norms_change_no_answer_and_not_the_network(architecture, rng):
-    network = build_network(architecture, n_classes=2, rng=rng)
+@pytest.mark.parametrize(
+    ("architecture", "given"), [("unet", {}), ("unet", {"variant": "authors", "in_channels": 2}), ("unet_vgg16", {})]
+)
+def test_fused_norms_change_no_answer_and_not_the_network(architecture, given, rng):
+    network = build_network(architecture, n_classes=2, rng=rng, **given)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-1, 1)
             module.running_var.uniform_(0.5, 2)
-    images, before = torch.rand(1, 1, 64, 64), weights_of(network)
+    images, before = torch.rand(2, network.in_channels, 64, 96), weights_of(network)
     applied = fused(network)
 
     with torch.inference_mode():
         np.testing.assert_allclose(applied(images), network.eval()(images), atol=1e-4)
+        np.testing.assert_allclose(applied(images[..., :50, :71]), network(images[..., :50, :71]), atol=1e-4)
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in applied.modules())
     assert all(np.array_equal(array, before[name]) for name, array in weights_of(network).items())
+
+
+def test_the_folded_decoder_never_holds_repeated_features(rng):
+    applied = fused(build_network("unet", n_classes=2, rng=rng))
+
+    assert not any(isinstance(module, torch.nn.Upsample) for module in applied.modules())
+    assert [block.below.weight.shape[0] for block in applied.body.decoder] == [32, 32, 16, 8]

@@ -17,6 +17,7 @@ def test_the_published_protocols():
     for architecture in set(get_args(Architecture)) - {"unet"}:
         chapter_4 = TrainingParams.thesis(architecture)
         assert (chapter_4.max_epochs, chapter_4.steps_per_epoch, chapter_4.patience) == (20, 100, None)
+        assert (chapter_4.rare_share, chapter_4.rare_patch_share, chapter_4.cropped_share) == (0, 0, 0)
     assert TrainingParams.thesis("unet_vgg16").loss == "cross_entropy_dice"
     assert (TrainingParams.thesis("fpn").optimiser, TrainingParams.thesis("fpn").learning_rate) == ("adadelta", 1e-3)
     atrous = TrainingParams.thesis("atrous")

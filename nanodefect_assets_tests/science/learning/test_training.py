@@ -7,7 +7,7 @@ import torch
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.learning.apply import judge
 from nanodefect_assets.science.learning.curves import EpochRecord, why_stopped
-from nanodefect_assets.science.learning.learner import learning_rate
+from nanodefect_assets.science.learning.learner import Learner, learning_rate
 from nanodefect_assets.science.learning.networks import build_network, weights_of
 from nanodefect_assets.science.learning.params import TrainingParams
 from nanodefect_assets.science.learning.training import TrainingDiverged, train
@@ -198,3 +198,17 @@ def test_published_protocol_and_half_precision_run(discs):
 
     assert np.isfinite(trained(discs, thesis).epochs[0].validation_loss)
     assert all(array.dtype == np.float32 for array in trained(discs, half).weights.values())
+
+
+def test_cropping_ends_with_its_share_and_an_interrupted_training_keeps_to_it(discs):
+    params, sizes = SHORT.model_copy(update={"cropped_share": 0.5}), []
+    step = Learner.step
+    kept = Kept()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Learner, "step", lambda *args, **given: sizes.append(args[1].shape[-1]) or step(*args, **given))
+        whole = trained(discs, params)
+    with pytest.raises(Interrupted):
+        trained(discs, params, checkpoint=kept, on_step=interrupt_at(5))
+
+    assert sizes == [16] * 5 + [32] * 4
+    assert same(trained(discs, params, checkpoint=kept).weights, whole.weights)

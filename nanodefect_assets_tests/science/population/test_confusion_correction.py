@@ -41,6 +41,12 @@ def test_shares_behind_exact_confusion_are_recovered(weights):
     assert corrected_shares(shares @ CONFUSION, CONFUSION) == pytest.approx(shares, abs=2e-3)
 
 
+def test_shares_behind_a_poor_classifier_are_recovered_too():
+    poor, shares = np.full((5, 5), 0.15) + 0.25 * np.eye(5), np.array([0.02, 0.6, 0.1, 0.2, 0.08])
+
+    assert corrected_shares(shares @ poor, poor) == pytest.approx(shares, abs=2e-3)
+
+
 @given(found=st.lists(st.floats(0, 1), min_size=5, max_size=5).filter(lambda found: sum(found) > 0.1))
 def test_shares_are_never_negative_and_add_up(found):
     shares = corrected_shares(np.array(found) / np.sum(found), CONFUSION)
@@ -111,3 +117,37 @@ def test_too_little_and_unlike_data_are_refused(rng):
     flooded = np.tile([0, 0, 0, 0, 40], (20, 1))
     with pytest.raises(Refusal, match="confused like"):
         corrected_rate(flooded, never_background, (0,), (0, 1), PARAMS)
+
+
+@pytest.mark.parametrize("shares", [[0.3, 0.5, 0.2, 0, 0], [0, 0.5, 0.5, 0, 0]])
+def test_many_particles_of_few_classes_are_like_a_calibration_of_few_regions(shares, rng):
+    """Where classes are missing the shares fit no confusion exactly: with many particles chance alone shows."""
+    found, rate = [], shares[0] / sum(shares[:2])
+    for _ in range(40):
+        counts = population(rng, np.array(shares) + 1e-9, 200, mean_particles=50)
+        found.append(corrected_rate(counts, calibration(rng), (0,), (0, 1), PARAMS))
+
+    assert np.quantile([one.p_alike for one in found], 0.1) > 0.05
+    assert np.mean([one.corrected.low <= rate <= one.corrected.high for one in found]) > 0.85
+
+
+def test_counts_that_no_population_could_give_are_refused_behind_a_poor_classifier_too():
+    """Four of five are called background, where no class is so called more often than every fourth time."""
+    confusion = np.full((5, 5), 10)
+    confusion[:, 4] = [10, 10, 10, 10, 12]
+    flooded = np.tile([1, 1, 0, 0, 8], (12, 1))
+
+    with pytest.raises(Refusal, match="confused like"):
+        corrected_rate(flooded, confusion, (0,), (0, 1), PARAMS)
+
+
+def test_micrographs_that_differ_much_are_allowed_a_worse_fit():
+    """The same counts, once alike on all micrographs and once each class on micrographs of its own."""
+    confusion = np.full((5, 5), 10)
+    confusion[:, 4] = [10, 10, 10, 10, 12]
+    alike = np.tile([5, 4, 4, 3, 9], (20, 1))
+    apart = np.repeat(np.diag(25 * np.ones(5, dtype=int)), [4, 3, 3, 3, 7], axis=0)
+
+    p_alike, p_apart = (corrected_rate(one, confusion, (0,), (0, 1), PARAMS).p_alike for one in (alike, apart))
+
+    assert p_apart > p_alike

@@ -66,6 +66,24 @@ def test_a_confusion_of_few_regions_gives_a_wider_interval_than_of_many(rng):
     assert widths[2] > 1.3 * widths[1]
 
 
+def test_what_was_never_confused_in_few_regions_may_still_be(rng):
+    counts = rng.multinomial(40, [0.2, 0.5, 0.3], size=20)
+
+    widths = [np.diff(interval(counts, EXACT, confusion))[0] for confusion in (None, np.diag([12, 12, 12]))]
+
+    assert widths[1] > 1.2 * widths[0]
+
+
+def test_few_micrographs_of_very_many_particles_are_as_sure_as_the_confusion_lets_them_be():
+    """Where the confusion alone decides, how few micrographs there are does not matter."""
+    matrix = np.array([[0.8, 0.15, 0.05], [0.1, 0.85, 0.05], [0.05, 0.15, 0.8]])
+    confusion, found = np.rint(40 * matrix).astype(int), np.array([0.2, 0.5, 0.3]) @ matrix
+
+    few, many = (interval(np.tile(np.rint(1e6 * found).astype(int), (n, 1)), matrix, confusion) for n in (3, 300))
+
+    assert few == pytest.approx(many, abs=2e-3)
+
+
 def test_a_share_of_everything_or_of_classes_outside_is_refused():
     with pytest.raises(ValueError, match="Expected a part"):
         Share(part=(0, 1), whole=(0, 1))

@@ -8,7 +8,7 @@ import pytest
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.domain.tilt_geometry import TiltGeometry
 from nanodefect_assets.domain.tilt_series import TiltSeries
-from nanodefect_assets.science.tomography.align import align_series, match_images
+from nanodefect_assets.science.tomography.align import align_series, match_images, turned_about_beam
 from nanodefect_assets.science.tomography.alignment_params import AlignmentParams, RefinementParams
 from nanodefect_assets.science.tomography.angles import refine_angles, turns_between_deg
 from nanodefect_assets.science.tomography.choice import choose_images
@@ -87,12 +87,21 @@ def test_matching_finds_shift_and_brightness(planted):
     assert scales == pytest.approx(factors, rel=0.02)
 
 
-@pytest.mark.parametrize("axis_deg", [-1.5, 1.0])
-def test_a_turned_tilt_axis_is_found_in_the_sense_of_the_geometry(axis_deg):
-    turned = TiltGeometry.single_axis(TILTS)
-    turned = replace(turned, euler_deg=turned.euler_deg + np.array([axis_deg, 0, -axis_deg]))
+@pytest.mark.parametrize(("axis_deg", "near_deg"), [(-1.5, 0.0), (1.0, 0.0), (10.5, 9.0)])
+def test_a_turned_tilt_axis_is_found_in_the_sense_of_the_geometry(axis_deg, near_deg):
+    turned = turned_about_beam(TiltGeometry.single_axis(TILTS), axis_deg)
 
-    assert find_axis_deg(views(turned), "rows", 3.0) == pytest.approx(axis_deg, abs=0.25)
+    found_deg, is_at_bound = find_axis_deg(views(turned), "rows", 3.0, near_deg)
+
+    assert found_deg == pytest.approx(axis_deg, abs=0.25)
+    assert not is_at_bound
+
+
+def test_an_axis_that_is_turned_by_more_than_was_looked_for_is_named():
+    turned = turned_about_beam(TiltGeometry.single_axis(TILTS), 8.0)
+
+    assert find_axis_deg(views(turned), "rows", 3.0) == (0.0, True)
+    assert find_axis_deg(views(turned), "rows", 0.0) == (0.0, False)
 
 
 def test_a_turn_of_the_whole_sample_is_no_error_of_angles(planted):

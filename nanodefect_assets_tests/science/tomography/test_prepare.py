@@ -88,6 +88,38 @@ def test_the_tilt_axis_is_seen_in_the_images(counts, axis):
     assert geometry.is_single_axis == (axis == "rows")
 
 
+@pytest.mark.parametrize(
+    ("stated_deg", "images_axis", "taken"),
+    [
+        (0.0, "rows", ("rows", 0.0, False)),
+        (180.0, "rows", ("rows", 0.0, False)),
+        (-10.0, "rows", ("rows", 10.0, False)),
+        (90.0, "columns", ("columns", 0.0, False)),
+        (85.0, "columns", ("columns", 5.0, False)),
+        (-96.0, "columns", ("columns", 6.0, False)),
+        (90.0, "rows", ("rows", 0.0, True)),
+        (0.0, "columns", ("columns", 0.0, True)),
+    ],
+)
+def test_the_axis_that_a_file_states_is_where_looking_begins_unless_images_disagree(
+    counts, stated_deg, images_axis, taken
+):
+    """Counterclockwise from vertical is from rows towards columns, for rows go down."""
+    images = counts if images_axis == "rows" else np.ascontiguousarray(counts.transpose(0, 2, 1))
+
+    _, found = nominal_geometry(images, TILTS_DEG, {}, PARAMS, stated_deg)
+
+    assert (found.axis, found.near_deg, found.is_against_file) == taken
+
+
+def test_a_persons_axis_holds_against_that_of_the_file(counts):
+    by_hand = PARAMS.model_copy(update={"tilt_axis": "rows", "axis_deg": 2.0})
+    _, found = nominal_geometry(counts, TILTS_DEG, {}, by_hand, 90.0)
+
+    assert (found.axis, found.axis_deg, found.is_against_file) == ("rows", 2.0, True)
+    assert not nominal_geometry(counts, TILTS_DEG, {}, by_hand, -4.0)[1].is_against_file
+
+
 def test_a_rod_that_is_turned_about_its_length_does_not_tell_its_axis(rng):
     rows, cols = np.indices((32, 32)) - 16
     rod = 30 * np.exp(-0.5 * (rows / 4) ** 2) * (np.abs(cols) < 11)

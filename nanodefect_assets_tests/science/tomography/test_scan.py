@@ -5,7 +5,6 @@ import pytest
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.tomography.scan import ScanPath, combine_scans
-from nanodefect_assets.science.tomography.standard import matrix_of_standard
 
 EDGE = 128
 MATRIX = np.array([[1.0, 0.0035], [0.0, 1.005]])
@@ -88,21 +87,3 @@ def test_mean_of_the_scans_shows_the_specimen(rng):
 def test_scans_of_two_sizes_are_refused():
     with pytest.raises(Refusal, match="two square scans"):
         combine_scans(np.zeros((8, 8)), np.zeros((9, 9)))
-
-
-@pytest.mark.parametrize("lattice", ["square", "hexagonal"])
-@pytest.mark.parametrize("turned_deg", [3.0, 20.0])
-def test_steps_of_the_scan_follow_from_a_standard(rng, lattice, turned_deg):
-    cos, sin = np.cos(np.deg2rad(turned_deg)), np.sin(np.deg2rad(turned_deg))
-    periods = np.eye(2) if lattice == "square" else np.array([[1, -0.5], [0, np.sqrt(0.75)]])
-    waves = np.linalg.inv(np.array([[cos, -sin], [sin, cos]]) @ periods * 9.3)
-    waves = np.vstack([waves, waves[1] - waves[0]]) if lattice == "hexagonal" else waves
-    places = MATRIX @ (np.indices((EDGE, EDGE)).reshape(2, -1) - EDGE // 2)
-    image = 4 + np.cos(2 * np.pi * waves @ places).sum(axis=0).reshape(EDGE, EDGE)
-
-    assert matrix_of_standard(rng.poisson(10 * image), lattice) == pytest.approx(MATRIX, abs=2e-3)
-
-
-def test_an_image_without_lattice_is_no_standard(rng):
-    with pytest.raises(Refusal, match="two spots"):
-        matrix_of_standard(rng.poisson(20.0, (EDGE, EDGE)))

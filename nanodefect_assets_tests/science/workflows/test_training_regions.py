@@ -10,6 +10,7 @@ from nanodefect_assets.science.hrtem.fault_forest import (
 )
 from nanodefect_assets.science.hrtem.fault_params import FeatureParams, ForestParams, RegionParams
 from nanodefect_assets.science.hrtem.label_audit import doubt_labels, plant_label_errors, recall_among_first
+from nanodefect_assets.science.imaging.masks import label_mask
 from nanodefect_assets.science.synthetic.training_fields import simulate_field
 from nanodefect_assets.science.workflows.region_params import RegionFieldParams
 from nanodefect_assets.science.workflows.training_regions import draw_region_field, label_regions
@@ -37,6 +38,39 @@ def test_labels_say_what_geometry_lets_show():
             is_fault = shows_columns and one.fault_tilt_deg <= 3.0
             assert (one.class_name == "stacking fault visible") == is_fault
     assert crystals
+
+
+def test_regions_of_two_particles_are_agglomerates_and_samples_of_support_are_background():
+    crowded = RegionFieldParams(materials=["Au"], field_px=256, diameter_nm=[1.8, 2.2], overlap_fraction=0.6)
+    n_of_class = dict.fromkeys(FAULT_CLASSES, 0)
+    for number in range(6):
+        found, made = regions_of(number, crowded)
+        joined = label_mask(made.labels > 0)
+        for one in found:
+            n_of_class[one.class_name] += 1
+            assert (one.class_name == "background") == (one.region.kind == "background")
+            if one.region.kind != "background":
+                inside = made.labels[joined == int(one.region.region_id.rpartition("#")[2])]
+                n_inside = (np.bincount(inside) >= crowded.min_share * inside.size).sum()
+                assert (one.class_name == "agglomeration") == (n_inside > 1)
+    assert n_of_class["agglomeration"] > 1
+    assert n_of_class["background"] > 1
+
+
+def test_outlines_are_off_by_as_much_as_is_asked_for_and_classes_stay():
+    def found(error_nm):
+        params = ONE_SETTING.model_copy(update={"outline_error_nm": [error_nm, error_nm]})
+        kept = [one for one in regions_of(3, params)[0] if one.region.kind == "particle"]
+        return {one.region.region_id: (one.class_name, np.sqrt(one.region.area_px / np.pi) * 0.045) for one in kept}
+
+    right, narrow, wide = found(0.0), found(-0.2), found(0.4)
+
+    shared = right.keys() & narrow.keys() & wide.keys()
+    assert len(shared) >= 2
+    for name in shared:
+        assert narrow[name][0] == right[name][0] == wide[name][0]
+        assert narrow[name][1] - right[name][1] == pytest.approx(-0.2, abs=0.06)
+        assert wide[name][1] - right[name][1] == pytest.approx(0.4, abs=0.06)
 
 
 def test_the_same_number_makes_the_same_regions():
@@ -84,7 +118,7 @@ def simulated():
     found = [(number, one) for number in range(N_FIELDS) for one in regions_of(number)[0]]
     features = {
         name: np.array([features_of(one.region, name, FeatureParams()) for _, one in found])
-        for name in ("five", "rich")
+        for name in ("five", "local")
     }
     classes = np.array([FAULT_CLASSES.index(one.class_name) for _, one in found])
     return features, classes, np.array([number for number, _ in found])
@@ -98,7 +132,7 @@ def test_at_one_setting_few_features_tell_most_and_richer_ones_more(simulated):
         score_probabilities(
             out_of_fold_probabilities(features[name], classes, fields, FOREST, rng=generator_for(1, name)), classes
         ).balanced_accuracy
-        for name in ("five", "rich")
+        for name in ("five", "local")
     )
 
     assert five > 0.72  # 0.86 from 140 fields: see the benchmark
@@ -114,7 +148,7 @@ def test_wrong_labels_of_simulated_regions_are_among_the_first_reviewed(kind, sh
     rng = generator_for(2, kind, str(share))
     labels, is_wrong = plant_label_errors(classes, kind, share, rng=rng)
 
-    doubts = doubt_labels(out_of_fold_probabilities(features["rich"], labels, fields, FOREST, rng=rng), labels)
+    doubts = doubt_labels(out_of_fold_probabilities(features["local"], labels, fields, FOREST, rng=rng), labels)
 
     n_wrong = int(is_wrong.sum())
     assert recall_among_first(doubts.rank, is_wrong, n_wrong) > max(0.5, 2 * share)
