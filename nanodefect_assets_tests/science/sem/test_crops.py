@@ -162,3 +162,16 @@ def test_real_particles_cut_by_hand_are_no_clumps(real_data):
     for image in images:
         (cut,) = cut_crops(labelled(np.pad(image, 1), np.pad(image, 1) > 0), CropParams())
         assert cut.left_out is None
+
+
+def test_cutting_adds_nothing_that_tells_an_image_from_its_mirror(rng):
+    """The crop of a mirrored micrograph is the mirrored crop, to the last of 255 grey levels."""
+    seen = particle(turn_deg=20)
+    counts = seen.micrograph.counts + rng.uniform(0, 5, seen.labels.shape)
+    params = PARAMS.model_copy(update={"size": "filled"})
+
+    (cut,) = cut_crops(labelled(counts, seen.labels), params)
+    (of_mirror,) = cut_crops(labelled(counts[:, ::-1], seen.labels[:, ::-1]), params)
+
+    difference = of_mirror.crop[:, ::-1].astype(int) - cut.crop.astype(int)
+    assert np.count_nonzero(np.abs(difference) > 1) < 0.01 * np.count_nonzero(cut.crop)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from nanodefect_assets.science.synthetic.chiral import (
+    _as_seen,
     as_synthesised_crops,
     chiral_field,
     chiral_polyhedron,
@@ -12,7 +13,7 @@ from nanodefect_assets.science.synthetic.chiral_params import (
     ChiralFieldParams,
     ChiralParticleParams,
 )
-from nanodefect_assets.science.synthetic.polyhedra import corners_of
+from nanodefect_assets.science.synthetic.polyhedra import Canvas, corners_of
 
 SMALL = ChiralParticleParams(n_px=48, length_px=38)
 
@@ -99,3 +100,33 @@ def test_a_field_has_touching_particles_with_labels_and_hands(rng):
     assert counts[labels > 0].mean() > 3 * counts[labels == 0].mean()
     beside = (labels[:, 1:] != labels[:, :-1]) & (labels[:, 1:] > 0) & (labels[:, :-1] > 0)
     assert beside.sum() > 50
+
+
+def test_images_of_both_hands_in_equal_numbers_lean_to_no_side():
+    """Else a network tells an image from its mirror by its outline, and learns wrong labels by heart."""
+    population = AsSynthesisedParams(left_fraction=0.5, left_length=1, left_facet=1)
+    particles = ChiralParticleParams().in_crops_of(32)
+
+    images = as_synthesised_crops(150, particles, population, rng=np.random.default_rng(1)).images
+
+    inside = images > 0
+    offsets = np.arange(32) - 31 / 2
+    for off in (inside * offsets, inside * offsets[:, None]):
+        centres = off.sum(axis=(1, 2)) / inside.sum(axis=(1, 2))
+        assert abs(centres.mean()) < 4 * centres.std() / np.sqrt(len(centres))
+    ends = [np.flatnonzero(row) for image in inside for row in image if row.sum() > 4]
+    values = [row for image, mask in zip(images, inside, strict=True) for row in image[mask.sum(axis=1) > 4]]
+    excess = np.array([row[end[0]] - row[end[-1]] for row, end in zip(values, ends, strict=True)])
+    assert abs(excess.mean()) < 0.05 * images[inside].mean()
+
+
+def test_a_pixel_belongs_to_a_particle_where_half_of_its_rays_met_one():
+    labels = np.array([[1, 0, 0, 2], [0, 0, 2, 0], [3, 3, 0, 0], [4, 3, 0, 0]])
+    canvas = Canvas.blank(4, 4, 0.0)
+    canvas.labels[:] = labels
+    canvas.intensity[:] = np.arange(16).reshape(4, 4)
+
+    found, intensity = _as_seen(canvas)
+
+    assert found.tolist() == [[0, 2], [3, 0]]
+    assert intensity.tolist() == [[2.5, 4.5], [10.5, 12.5]]
