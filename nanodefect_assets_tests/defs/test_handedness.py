@@ -27,6 +27,7 @@ from nanodefect_assets.science.synthetic.chiral_params import (
     ChiralFieldParams,
     ChiralParticleParams,
 )
+from nanodefect_assets.stores.checkpoints import FileCheckpoint
 from nanodefect_assets.stores.generations import current_generation
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.warehouse import run_query
@@ -276,6 +277,13 @@ def digits(tmp_path):
 
 
 CONFIG = {"methods": ["standard", "co_teaching"], "networks": ["plain"], "n_repeats": 1, "forget_rate_from": "truth"}
+ESTIMATED = {"methods": ["co_teaching"], "networks": ["plain", "antisymmetric"], "forget_rate_from": "estimate"}
+
+
+def studied_rows(home):
+    return current_generation(home, AssetName(group="sem", noun="label_noise_study"), Place(study="20")).rows(
+        schemas.STUDIES
+    )
 
 
 def study(home, percent="20", **more):
@@ -341,25 +349,30 @@ def test_controls_vary_network_and_optimiser_by_name(home, digits):
     ]
 
 
+def estimate_of(error_fraction):
+    from nanodefect_assets.science.sem.noise import LabelErrorEstimate
+
+    return LabelErrorEstimate(
+        error_fraction=error_fraction,
+        low=0.1,
+        high=0.2,
+        disagreeing_fraction=0.3,
+        fitted_fraction=error_fraction,
+        misfit_p=0.5,
+        is_minority_harder=False,
+        n_particles=24,
+    )
+
+
 def test_estimates_are_made_once_for_all_networks_of_a_repeat_and_outlive_a_stop(home, digits, monkeypatch):
     from nanodefect_assets.science.sem import study as science
-    from nanodefect_assets.science.sem.noise import LabelErrorEstimate
 
     take_sevens(home, file=str(digits))
     calls, run = [], studying.StudyRunner._run
 
     def counted(*args, **kwargs):
         calls.append(1)
-        return LabelErrorEstimate(
-            error_fraction=0.15,
-            low=0.1,
-            high=0.2,
-            disagreeing_fraction=0.3,
-            fitted_fraction=0.15,
-            misfit_p=0.5,
-            is_minority_harder=False,
-            n_particles=24,
-        )
+        return estimate_of(0.15)
 
     def stops_at_antisymmetric(self, training):
         if training.study.is_antisymmetric and len(calls) == 1 and not stopped:
@@ -370,16 +383,61 @@ def test_estimates_are_made_once_for_all_networks_of_a_repeat_and_outlive_a_stop
     stopped = []
     monkeypatch.setattr(science, "estimate_label_error", counted)
     monkeypatch.setattr(studying.StudyRunner, "_run", stops_at_antisymmetric)
-    both = {"methods": ["co_teaching"], "networks": ["plain", "antisymmetric"], "forget_rate_from": "estimate"}
     with pytest.raises(KeyError):
-        study(home, **both)
-    study(home, **both)
+        study(home, **ESTIMATED)
+    study(home, **ESTIMATED)
 
-    made = current_generation(home, AssetName(group="sem", noun="label_noise_study"), Place(study="20"))
-    found = made.rows(schemas.STUDIES)
-    assert (len(calls), len(found)) == (1, 2)
-    assert found["estimated_error_percent"].tolist() == [15, 15]
+    assert len(calls) == 1
+    assert studied_rows(home)["estimated_error_percent"].tolist() == [15, 15]
     assert not list((home.work / "sem").rglob("*.estimate"))
+
+
+def test_a_study_killed_inside_co_teaching_goes_on_with_the_estimate_that_it_began_with(home, digits, monkeypatch):
+    """An estimate made anew would be another one, as it is on another machine, and its training another training."""
+    from nanodefect_assets.science.sem import study as science
+
+    take_sevens(home, file=str(digits))
+    estimates, save, stopped = iter([estimate_of(0.15), estimate_of(0.3)]), FileCheckpoint.save, []
+
+    def save_and_stop(self, state):
+        save(self, state)
+        if self.path.suffix == ".checkpoint" and not stopped:
+            stopped.append(self.path.stem)
+            raise KeyError("power cut")
+
+    monkeypatch.setattr(science, "estimate_label_error", lambda *args, **kwargs: next(estimates))
+    monkeypatch.setattr(FileCheckpoint, "save", save_and_stop)
+    with pytest.raises(KeyError):
+        study(home, **ESTIMATED)
+    study(home, **ESTIMATED)
+
+    assert stopped == ["co_teaching-plain-0"]
+    assert studied_rows(home)["estimated_error_percent"].tolist() == [15, 15]
+
+
+def test_a_study_killed_between_two_judges_does_not_ask_the_first_again(home, monkeypatch):
+    from nanodefect_assets.science.sem import noise
+
+    save, judge, seen = FileCheckpoint.save, noise.train_standard, []
+
+    def save_and_stop(self, state):
+        save(self, state)
+        if self.path.suffix == ".judges" and len(seen) == 1:
+            raise KeyError("power cut")
+
+    def counted(*args, **kwargs):
+        seen.append(1)
+        return judge(*args, **kwargs)
+
+    monkeypatch.setattr(noise, "train_standard", counted)
+    monkeypatch.setattr(FileCheckpoint, "save", save_and_stop)
+    simulated = ESTIMATED | {"images": ["te_simulated"], "networks": ["plain"]}
+    with pytest.raises(KeyError):
+        study(home, **simulated)
+    study(home, **simulated)
+
+    assert len(seen) == 3
+    assert not list((home.work / "sem").rglob("*.judges"))
 
 
 def test_particles_as_synthesised_can_differ_in_size_alone(home):

@@ -75,6 +75,7 @@ def estimate_label_error(
     n_folds: int = 3,
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
+    checkpoint: Checkpoint | None = None,
 ) -> LabelErrorEstimate:
     """Estimate the share of wrong mirror labels without a clean one.
 
@@ -86,12 +87,16 @@ def estimate_label_error(
         How the networks are trained; they are made antisymmetric whatever it says.
     n_folds : int
         Networks trained, each without the particles of one fold, which it then judges.
+    checkpoint : Checkpoint or None
+        Where the networks' answers are kept; those found there are not asked for again.
 
     Notes
     -----
     See `estimate_from_odds`.
     """
-    odds = cross_fit_log_odds(labelled, recipe, rng=rng, n_folds=n_folds, device=device, on_step=on_step)
+    odds = cross_fit_log_odds(
+        labelled, recipe, rng=rng, n_folds=n_folds, device=device, on_step=on_step, checkpoint=checkpoint
+    )
     return estimate_from_odds(odds)
 
 
