@@ -150,6 +150,7 @@ def _train(
         error_fraction=error_fraction,
         repeat=training.repeat,
         rng=generator_for(seed, training.study.model_dump_json(), *names),
+        estimate_rng=generator_for(seed, training.study.plain.model_dump_json(), *names),
         device=device,
         on_step=on_step,
         kept=kept,

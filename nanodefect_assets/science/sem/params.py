@@ -331,6 +331,11 @@ class HandednessStudyParams(BaseModel):
         return ", ".join(word for word in words if word) or USUAL
 
     @property
+    def plain(self) -> "HandednessStudyParams":
+        """The same with a plain network: its label error is estimated for both, whichever is trained first."""
+        return self.model_copy(update={"is_antisymmetric": False})
+
+    @property
     def stream(self) -> str:
         """Name of its random numbers; what was added later counts only where it is set, so that old results hold."""
         return self.model_dump_json(exclude=None if self.max_zoom is not None else {"max_zoom"})

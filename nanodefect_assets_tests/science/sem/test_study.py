@@ -112,6 +112,22 @@ def test_an_estimate_made_before_is_not_made_again_and_changes_no_random_number(
     assert made["rng"].random() == taken["rng"].random()
 
 
+def test_an_estimate_is_the_same_whichever_network_asks_for_it_first(letters, recipe, given_to, monkeypatch):
+    asked = []
+
+    def estimate(labelled, recipe, *, rng, **more):
+        asked.append((rng.random(), recipe))
+        return ESTIMATE
+
+    monkeypatch.setattr(studies, "estimate_label_error", estimate)
+
+    for is_antisymmetric in (False, True):
+        given_to(letters, recipe(), HandednessStudyParams(method="co_teaching", is_antisymmetric=is_antisymmetric))
+
+    assert asked[0] == asked[1]
+    assert not asked[0][1].network.is_antisymmetric
+
+
 def test_an_estimate_is_told_before_the_training_that_needs_it_begins(letters, recipe, given_to, monkeypatch):
     told, judges = [], object()
 
