@@ -22,6 +22,7 @@ from nanodefect_assets.domain import schemas
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.sem.params import ProductionParams
 from nanodefect_assets.science.synthetic.chiral_params import (
     ChiralBatchParams,
     ChiralFieldParams,
@@ -68,8 +69,8 @@ def field(hands, rng):
     return (counts + rng.normal(0, 2, counts.shape)).astype(np.float32), middles
 
 
-def drop(home, *, share=0.08, n_fields=3, flipped=()):
-    """Drop fields of particles of which a fifth is left-handed; return the hands, field by field.
+def drop(home, *, share=0.08, minority=MINORITY, n_fields=3, flipped=()):
+    """Drop fields of particles of which a fifth or so is left-handed; return the hands, field by field.
 
     An image that came in flipped shows the other hand than the one that its anchor states.
     """
@@ -78,7 +79,7 @@ def drop(home, *, share=0.08, n_fields=3, flipped=()):
     folder.mkdir()
     lines, hands = [], []
     for number in range(n_fields):
-        is_right = rng.permutation(np.arange(N_EACH) >= MINORITY * N_EACH)
+        is_right = rng.permutation(np.arange(N_EACH) >= minority * N_EACH)
         counts, middles = field(is_right, rng)
         tifffile.imwrite(folder / f"{number}.tif", counts[:, ::-1] if number in flipped else counts)
         hands.append(is_right)
@@ -125,7 +126,7 @@ def ingest(home, folder):
         return ingest_batch(defs, instance, home, folder, say=lambda line: None)
 
 
-def test_a_racemic_batch_has_no_model_and_no_hands_and_says_why(landing):
+def test_a_batch_stated_to_be_racemic_has_no_model_and_no_hands_and_says_why(landing):
     folder, _ = drop(landing, share=0.5, n_fields=1)
 
     done = ingest(landing, folder)
@@ -134,6 +135,23 @@ def test_a_racemic_batch_has_no_model_and_no_hands_and_says_why(landing):
     (model,) = rows(landing, "SELECT * FROM handedness_models")
     assert (model["method"], model["model_version"], model["majority_hand"]) == (None, None, None)
     assert "racemic" in model["reason"]
+    assert rows(landing, "SELECT * FROM handedness") == rows(landing, "SELECT * FROM handedness_fractions") == []
+
+
+@pytest.mark.slow
+def test_a_racemic_batch_that_states_a_minority_has_no_model_either(landing, monkeypatch):
+    """Half of the particles are left-handed though a fifth is stated: the images say so, at the usual threshold."""
+    monkeypatch.setattr("nanodefect_assets.defs.sem.handedness_maker.recipe_of", small_recipe)
+    folder, hands = drop(landing, share=0.2, minority=0.5)
+    assert np.mean(hands) == 0.5
+
+    done = ingest(landing, folder)
+
+    assert done.trouble == ()
+    (model,) = rows(landing, "SELECT * FROM handedness_models")
+    assert (model["method"], model["model_version"], model["majority_hand"]) == (None, None, None)
+    assert model["estimated_minority_share"] >= ProductionParams().racemic_from
+    assert "a racemic batch" in model["reason"]
     assert rows(landing, "SELECT * FROM handedness") == rows(landing, "SELECT * FROM handedness_fractions") == []
 
 
