@@ -9,20 +9,20 @@ import tifffile
 from nanodefect_assets.cli.simulate_chiral import simulate_chiral_batch
 from nanodefect_assets.defs.ingest import ingest_batch
 from nanodefect_assets.defs.instance import open_instance
-from nanodefect_assets.defs.jobs import TRAIN_HANDEDNESS
+from nanodefect_assets.defs.jobs import STUDY_HANDEDNESS_THESIS, TRAIN_HANDEDNESS
 from nanodefect_assets.defs.population import handedness_fraction
 from nanodefect_assets.defs.resources import Compute, HomeResource
 from nanodefect_assets.defs.sem import handedness, studying
 from nanodefect_assets.defs.sem.as_synthesised_study import as_synthesised_study
 from nanodefect_assets.defs.sem.handedness_maker import HANDEDNESS_MODEL
-from nanodefect_assets.defs.sem.label_noise_study import label_noise_study
+from nanodefect_assets.defs.sem.label_noise_study import LabelNoiseConfig, label_noise_study
 from nanodefect_assets.defs.sem.sevens import sevens
 from nanodefect_assets.defs.tracking import Tracking
 from nanodefect_assets.domain import schemas
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.science.sem.params import ProductionParams
+from nanodefect_assets.science.sem.params import LabelNoiseParams, ProductionParams
 from nanodefect_assets.science.synthetic.chiral_params import (
     ChiralBatchParams,
     ChiralFieldParams,
@@ -544,3 +544,24 @@ def test_fractions_count_the_minority_and_the_left_hand_of_each_aliquot_and_of_a
     assert rows[None]["left_fraction"] == rows[None]["minority_fraction"] == 0.5
     assert rows["t2"]["minority_fraction_low"] is None, "one micrograph tells nothing of its like"
     assert rows[None]["minority_fraction_low"] < 0.5 < rows[None]["minority_fraction_high"]
+
+
+def test_the_published_study_is_a_job_that_needs_no_settings():
+    from nanodefect_assets.definitions import defs
+
+    job = defs.resolve_job_def(STUDY_HANDEDNESS_THESIS)
+
+    assert job.partitions_def is not None
+    config = job.partitioned_config.get_run_config_for_partition_key("20")
+    dg.validate_run_config(job, config)
+    stated = LabelNoiseConfig(**config["ops"]["sem__label_noise_study"]["config"])
+    assert studying.own_params(stated, LabelNoiseParams) == LabelNoiseParams.thesis()
+    assert isinstance(LabelNoiseConfig.thesis(), LabelNoiseConfig)
+    assert {(one.study.forget_rate, one.study.is_antisymmetric) for one in trained_at(stated, 20)} == {
+        (None, False),
+        (0.2, False),
+    }
+
+
+def trained_at(stated, percent):
+    return studying.trainings_of(stated, error_fraction=percent / 100)

@@ -1,6 +1,6 @@
 """Free parameters of handedness under label noise."""
 
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -285,7 +285,7 @@ class LabelNoiseParams(StudyParams):
     split: SplitKind = Field(default="pairs", description="pairs, or leaking as published.")
 
     @classmethod
-    def thesis(cls) -> "LabelNoiseParams":
+    def thesis(cls) -> Self:
         """Return the published study: images shuffled after mirroring, co-teaching told the planted share."""
         return cls(protocol="thesis", split="leaking", forget_rate_from="truth", networks=["plain"])
 
