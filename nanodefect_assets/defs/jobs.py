@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from nanodefect_assets.science.sem.params import LabelNoiseParams
+
 ACCEPT_BATCH = "accept_batch"
 MAKE_SAMPLE = "make_sample"
 MAKE_SAMPLE_FAST = "make_sample_fast"
@@ -12,6 +14,7 @@ PUBLISH = "publish_warehouse"
 STUDY_ARCHITECTURES = "study_architectures"
 COMPARE_SEGMENTERS = "compare_segmenters"
 STUDY_HANDEDNESS = "study_handedness"
+STUDY_HANDEDNESS_THESIS = "study_handedness_thesis"
 STUDY_AS_SYNTHESISED = "study_as_synthesised"
 
 per_sample = dg.AssetSelection.assets(
@@ -103,6 +106,13 @@ study_handedness = dg.define_asset_job(
     description="Train handedness at one share of wrong labels in size study. Launch a backfill over all partitions; a "
     "study that was interrupted goes on after the last training that it finished.",
 )
+study_handedness_thesis = dg.define_asset_job(
+    STUDY_HANDEDNESS_THESIS,
+    selection=dg.AssetSelection.assets(["sem", "label_noise_study"]),
+    config={"ops": {"sem__label_noise_study": {"config": LabelNoiseParams.thesis().model_dump(exclude_unset=True)}}},
+    description="Train handedness at one share of wrong labels as published: split, networks, settings, forget rate. "
+    "For a GPU; its result takes the place of that of study_handedness.",
+)
 study_as_synthesised = dg.define_asset_job(
     STUDY_AS_SYNTHESISED,
     selection=dg.AssetSelection.assets(["sem", "as_synthesised_study"]),
@@ -121,5 +131,6 @@ JOBS = (
     study_architectures,
     compare_segmenters,
     study_handedness,
+    study_handedness_thesis,
     study_as_synthesised,
 )

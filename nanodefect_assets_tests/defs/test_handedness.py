@@ -1,8 +1,6 @@
-"""A chiral batch becomes fractions of its hands; the studies keep what was finished."""
+"""A chiral batch becomes fractions of its hands."""
 
-import dagster as dg
 import numpy as np
-import pandas as pd
 import pytest
 import tifffile
 
@@ -10,18 +8,9 @@ from nanodefect_assets.cli.simulate_chiral import simulate_chiral_batch
 from nanodefect_assets.defs.ingest import ingest_batch
 from nanodefect_assets.defs.instance import open_instance
 from nanodefect_assets.defs.jobs import TRAIN_HANDEDNESS
-from nanodefect_assets.defs.population import handedness_fraction
-from nanodefect_assets.defs.resources import Compute, HomeResource
-from nanodefect_assets.defs.sem import handedness, studying
-from nanodefect_assets.defs.sem.as_synthesised_study import as_synthesised_study
 from nanodefect_assets.defs.sem.handedness_maker import HANDEDNESS_MODEL
-from nanodefect_assets.defs.sem.label_noise_study import label_noise_study
-from nanodefect_assets.defs.sem.sevens import sevens
-from nanodefect_assets.defs.tracking import Tracking
-from nanodefect_assets.domain import schemas
-from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.sem.params import ProductionParams
 from nanodefect_assets.science.synthetic.chiral_params import (
     ChiralBatchParams,
     ChiralFieldParams,
@@ -67,8 +56,8 @@ def field(hands, rng):
     return (counts + rng.normal(0, 2, counts.shape)).astype(np.float32), middles
 
 
-def drop(home, *, share=0.08, n_fields=3, flipped=()):
-    """Drop fields of particles of which a fifth is left-handed; return the hands, field by field.
+def drop(home, *, share=0.08, minority=MINORITY, n_fields=3, flipped=()):
+    """Drop fields of particles of which a fifth or so is left-handed; return the hands, field by field.
 
     An image that came in flipped shows the other hand than the one that its anchor states.
     """
@@ -77,7 +66,7 @@ def drop(home, *, share=0.08, n_fields=3, flipped=()):
     folder.mkdir()
     lines, hands = [], []
     for number in range(n_fields):
-        is_right = rng.permutation(np.arange(N_EACH) >= MINORITY * N_EACH)
+        is_right = rng.permutation(np.arange(N_EACH) >= minority * N_EACH)
         counts, middles = field(is_right, rng)
         tifffile.imwrite(folder / f"{number}.tif", counts[:, ::-1] if number in flipped else counts)
         hands.append(is_right)
@@ -124,7 +113,7 @@ def ingest(home, folder):
         return ingest_batch(defs, instance, home, folder, say=lambda line: None)
 
 
-def test_a_racemic_batch_has_no_model_and_no_hands_and_says_why(landing):
+def test_a_batch_stated_to_be_racemic_has_no_model_and_no_hands_and_says_why(landing):
     folder, _ = drop(landing, share=0.5, n_fields=1)
 
     done = ingest(landing, folder)
@@ -133,6 +122,23 @@ def test_a_racemic_batch_has_no_model_and_no_hands_and_says_why(landing):
     (model,) = rows(landing, "SELECT * FROM handedness_models")
     assert (model["method"], model["model_version"], model["majority_hand"]) == (None, None, None)
     assert "racemic" in model["reason"]
+    assert rows(landing, "SELECT * FROM handedness") == rows(landing, "SELECT * FROM handedness_fractions") == []
+
+
+@pytest.mark.slow
+def test_a_racemic_batch_that_states_a_minority_has_no_model_either(landing, monkeypatch):
+    """Half of the particles are left-handed though a fifth is stated: the images say so, at the usual threshold."""
+    monkeypatch.setattr("nanodefect_assets.defs.sem.handedness_maker.recipe_of", small_recipe)
+    folder, hands = drop(landing, share=0.2, minority=0.5)
+    assert np.mean(hands) == 0.5
+
+    done = ingest(landing, folder)
+
+    assert done.trouble == ()
+    (model,) = rows(landing, "SELECT * FROM handedness_models")
+    assert (model["method"], model["model_version"], model["majority_hand"]) == (None, None, None)
+    assert model["estimated_minority_share"] >= ProductionParams().racemic_from
+    assert "a racemic batch" in model["reason"]
     assert rows(landing, "SELECT * FROM handedness") == rows(landing, "SELECT * FROM handedness_fractions") == []
 
 
@@ -260,211 +266,3 @@ def test_a_batch_that_is_not_chiral_gets_no_model_even_where_one_is_asked_for(ho
         "hands_are_named": "no chiral batch"
     }
     assert current_generation(home_copy, HANDEDNESS_MODEL, Place(batch="discs-01")) is None
-
-
-# Studies
-
-
-@pytest.fixture
-def digits(tmp_path):
-    """A file like MNIST's, of letters."""
-    rng = np.random.default_rng(7)
-    images = np.stack([letter(True, rng)[10:38, 10:38] for _ in range(30)])
-    path = tmp_path / "mnist.npz"
-    np.savez(path, x_train=(255 * images).astype(np.uint8), y_train=np.full(30, 7))
-    return path
-
-
-CONFIG = {"methods": ["standard", "co_teaching"], "networks": ["plain"], "n_repeats": 1, "forget_rate_from": "truth"}
-
-
-def study(home, percent="20", **more):
-    resources = {
-        "home": HomeResource(root=str(home.root), run_size="fast"),
-        "compute": Compute(threads=1, device="cpu"),
-        "tracking": Tracking(),
-    }
-    return dg.materialize(
-        [label_noise_study, dg.AssetSpec(["sem", "sevens"])],
-        selection=[label_noise_study],
-        resources=resources,
-        partition_key=percent,
-        run_config={"ops": {"sem__label_noise_study": {"config": CONFIG | more}}},
-    )
-
-
-def take_sevens(home, **config):
-    return dg.materialize(
-        [sevens],
-        resources={"home": HomeResource(root=str(home.root))},
-        run_config={"ops": {"sem__sevens": {"config": config}}},
-    )
-
-
-def test_a_study_that_was_interrupted_goes_on_after_the_last_training_it_finished(home, digits, monkeypatch):
-    take_sevens(home, file=str(digits))
-    trained, run = [], studying.StudyRunner._run
-
-    def stops_at_second(self, training):
-        trained.append(training.name)
-        if len(trained) == 2:
-            raise KeyError("power cut")
-        return run(self, training)
-
-    monkeypatch.setattr(studying.StudyRunner, "_run", stops_at_second)
-    with pytest.raises(KeyError):
-        study(home)
-    result = study(home)
-
-    assert trained == ["standard-plain-0", "co_teaching-plain-0", "co_teaching-plain-0"]
-    made = current_generation(home, AssetName(group="sem", noun="label_noise_study"), Place(study="20"))
-    found = made.rows(schemas.STUDIES)
-    assert set(found["method"]) == {"standard", "co_teaching"}
-    assert set(zip(found["error_percent"], found["split"], found["protocol"], strict=True)) == {(20, "pairs", "fast")}
-    assert (found["n_skewed_called_left"] <= found["n_skewed"]).all()
-    assert not list((home.work / "sem").rglob("*.row"))
-    (event,) = result.asset_materializations_for_node("sem__label_noise_study")
-    assert "preview" in event.metadata
-
-
-def test_controls_vary_network_and_optimiser_by_name(home, digits):
-    take_sevens(home, file=str(digits))
-
-    study(home, methods=["standard"], networks=["plain", "averaging"], optimisers=["own", "adadelta"], max_contrast=0.2)
-
-    made = current_generation(home, AssetName(group="sem", noun="label_noise_study"), Place(study="20"))
-    assert sorted(made.rows(schemas.STUDIES)["variant"]) == [
-        "adadelta, contrast 0.2",
-        "averaging, adadelta, contrast 0.2",
-        "averaging, contrast 0.2",
-        "contrast 0.2",
-    ]
-
-
-def test_estimates_are_made_once_for_all_networks_of_a_repeat_and_outlive_a_stop(home, digits, monkeypatch):
-    from nanodefect_assets.science.sem import study as science
-    from nanodefect_assets.science.sem.noise import LabelErrorEstimate
-
-    take_sevens(home, file=str(digits))
-    calls, run = [], studying.StudyRunner._run
-
-    def counted(*args, **kwargs):
-        calls.append(1)
-        return LabelErrorEstimate(
-            error_fraction=0.15,
-            low=0.1,
-            high=0.2,
-            disagreeing_fraction=0.3,
-            fitted_fraction=0.15,
-            misfit_p=0.5,
-            is_minority_harder=False,
-            n_particles=24,
-        )
-
-    def stops_at_antisymmetric(self, training):
-        if training.study.is_antisymmetric and len(calls) == 1 and not stopped:
-            stopped.append(training.name)
-            raise KeyError("power cut")
-        return run(self, training)
-
-    stopped = []
-    monkeypatch.setattr(science, "estimate_label_error", counted)
-    monkeypatch.setattr(studying.StudyRunner, "_run", stops_at_antisymmetric)
-    both = {"methods": ["co_teaching"], "networks": ["plain", "antisymmetric"], "forget_rate_from": "estimate"}
-    with pytest.raises(KeyError):
-        study(home, **both)
-    study(home, **both)
-
-    made = current_generation(home, AssetName(group="sem", noun="label_noise_study"), Place(study="20"))
-    found = made.rows(schemas.STUDIES)
-    assert (len(calls), len(found)) == (1, 2)
-    assert found["estimated_error_percent"].tolist() == [15, 15]
-    assert not list((home.work / "sem").rglob("*.estimate"))
-
-
-def test_particles_as_synthesised_can_differ_in_size_alone(home):
-    """Sizes that no zoom hides tell the minority apart without hiding its hand."""
-    dg.materialize(
-        [as_synthesised_study],
-        resources={
-            "home": HomeResource(root=str(home.root), run_size="fast"),
-            "compute": Compute(threads=1, device="cpu"),
-            "tracking": Tracking(),
-        },
-        run_config={
-            "ops": {
-                "sem__as_synthesised_study": {
-                    "config": {"methods": ["standard"], "n_repeats": 1, "left_facet": 1.0, "max_zoom": 0.0}
-                }
-            }
-        },
-    )
-
-    made = current_generation(home, AssetName(group="sem", noun="as_synthesised_study"), Place())
-    found = made.rows(schemas.STUDIES)
-    assert found["variant"].tolist() == ["zoom 0, facet 1"] * 2
-    assert found["is_simulated"].all()
-    assert made.record.origin.params["left_facet"] == 1
-
-
-def test_sevens_come_from_a_file_that_is_named_and_nothing_is_fetched(home, digits, monkeypatch):
-    monkeypatch.delenv("NANODEFECT_MNIST", raising=False)
-    with pytest.raises(Refusal, match="NANODEFECT_MNIST"):
-        take_sevens(home)
-
-    monkeypatch.setenv("NANODEFECT_MNIST", str(digits))
-    result = take_sevens(home)
-
-    made = current_generation(home, AssetName(group="sem", noun="sevens"), Place())
-    assert made.arrays("sevens").read("sevens").shape == (30, 28, 28)
-    (check,) = result.get_asset_check_evaluations()
-    assert (check.check_name, check.passed) == ("as_many_as_published", False)
-
-
-# Rows by hand
-
-
-def answers_of(*log_odds):
-    from nanodefect_assets.science.sem.answers import HandednessAnswers
-
-    odds = np.array(log_odds)
-    return HandednessAnswers(log_odds=odds, p_right=1 / (1 + np.exp(-odds)), agreement=np.ones(len(odds)))
-
-
-@pytest.mark.parametrize(("majority", "hands"), [("right", ["right", "left"]), ("left", ["left", "right"])])
-def test_a_particle_of_the_majority_has_its_hand_and_the_other_the_other(majority, hands):
-    said = [handedness._said(answers_of(2.0, -2.0), at, majority) for at in (0, 1)]
-
-    assert [one["hand"] for one in said] == hands
-    assert [one["p_right"] > 0.5 for one in said] == [hand == "right" for hand in hands]
-    assert [one["p_majority"] > 0.5 for one in said] == [True, False]
-
-
-def test_without_a_named_majority_particles_have_no_hand():
-    said = handedness._said(answers_of(2.0), 0, None)
-
-    assert (said["hand"], said["p_right"]) == (None, None)
-    assert said["p_majority"] > 0.5
-
-
-def test_fractions_count_the_minority_and_the_left_hand_of_each_aliquot_and_of_all():
-    particles = pd.DataFrame(
-        {
-            "micrograph_id": ["a", "a", "b", "b", "c", "c"],
-            "aliquot": ["t1", "t1", "t1", "t1", "t2", "t2"],
-            "is_simulated": False,
-            "log_odds": [1.0, -1.0, 2.0, 3.0, -1.0, -2.0],
-            "hand": ["left", "right", "left", "left", "right", "right"],
-        }
-    )
-
-    rows = {row["aliquot_time"]: row for row in handedness_fraction._summarise(particles, "b-1")}
-
-    assert {time: (row["n_minority"], row["n_particles"], row["n_left"]) for time, row in rows.items()} == {
-        "t1": (1, 4, 3),
-        "t2": (2, 2, 0),
-        None: (3, 6, 3),
-    }
-    assert rows[None]["left_fraction"] == rows[None]["minority_fraction"] == 0.5
-    assert rows["t2"]["minority_fraction_low"] is None, "one micrograph tells nothing of its like"
-    assert rows[None]["minority_fraction_low"] < 0.5 < rows[None]["minority_fraction_high"]

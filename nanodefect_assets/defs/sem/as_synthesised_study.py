@@ -28,10 +28,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from nanodefect_assets.domain.checkpoint import Checkpoint
     from nanodefect_assets.domain.progress import OnStep
-    from nanodefect_assets.science.sem.noise import LabelErrorEstimate
-    from nanodefect_assets.science.sem.study import StudyCell
+    from nanodefect_assets.science.sem.study import KeptState, StudyCell
     from nanodefect_assets.science.sem.trained import HandednessRecipe
 
 _NAME = AssetName(group="sem", noun="as_synthesised_study")
@@ -137,8 +135,7 @@ def _train(
     recipe: "HandednessRecipe",
     device: str,
     on_step: "OnStep",
-    checkpoint: "Checkpoint",
-    estimate: "LabelErrorEstimate | None",
+    kept: "KeptState",
 ) -> "StudyCell":
     from nanodefect_assets.domain.randomness import generator_for
     from nanodefect_assets.science.sem.split import split_as_found
@@ -153,10 +150,10 @@ def _train(
         error_fraction=error_fraction,
         repeat=training.repeat,
         rng=generator_for(seed, training.study.model_dump_json(), *names),
+        estimate_rng=generator_for(seed, training.study.plain.model_dump_json(), *names),
         device=device,
         on_step=on_step,
-        checkpoint=checkpoint,
-        estimate=estimate,
+        kept=kept,
     )
 
 

@@ -27,10 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from nanodefect_assets.domain.checkpoint import Checkpoint
     from nanodefect_assets.domain.progress import OnStep
-    from nanodefect_assets.science.sem.noise import LabelErrorEstimate
-    from nanodefect_assets.science.sem.study import StudyCell
+    from nanodefect_assets.science.sem.study import KeptState, StudyCell
     from nanodefect_assets.science.sem.trained import HandednessRecipe
     from nanodefect_assets.stores.generations import StoredGeneration
 
@@ -148,8 +146,7 @@ def _train(
     recipe: "HandednessRecipe",
     device: str,
     on_step: "OnStep",
-    checkpoint: "Checkpoint",
-    estimate: "LabelErrorEstimate | None",
+    kept: "KeptState",
 ) -> "StudyCell":
     from nanodefect_assets.science.sem.study import run_cell
 
@@ -163,8 +160,7 @@ def _train(
         seed=config.seed,
         device=device,
         on_step=on_step,
-        checkpoint=checkpoint,
-        estimate=estimate,
+        kept=kept,
     )
 
 

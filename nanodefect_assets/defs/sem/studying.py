@@ -25,10 +25,8 @@ from nanodefect_assets.science.sem.params import (
 )
 
 if TYPE_CHECKING:
-    from nanodefect_assets.domain.checkpoint import Checkpoint
     from nanodefect_assets.domain.progress import OnStep
-    from nanodefect_assets.science.sem.noise import LabelErrorEstimate
-    from nanodefect_assets.science.sem.study import StudyCell
+    from nanodefect_assets.science.sem.study import KeptState, StudyCell
     from nanodefect_assets.science.sem.trained import HandednessRecipe
     from nanodefect_assets.science.synthetic.chiral_params import ChiralParticleParams
     from nanodefect_assets.stores.checkpoints import FileCheckpoint
@@ -141,8 +139,7 @@ class StudyRunner:
     population : str or None
         In what the particles differ from the study's usual ones, in words.
     train : callable
-        Trains and judges one: given the training, recipe, device, progress callback, checkpoint and the label error
-        as it was estimated for an earlier one of the same split.
+        Trains and judges one: given the training, recipe, device, progress callback, and what is kept of it.
     """
 
     context: dg.AssetExecutionContext
@@ -155,7 +152,7 @@ class StudyRunner:
     error_percent: float
     fingerprint: str
     population: str | None = None
-    train: "Callable[[Training, HandednessRecipe, str, OnStep, Checkpoint, LabelErrorEstimate | None], StudyCell]"
+    train: "Callable[[Training, HandednessRecipe, str, OnStep, KeptState], StudyCell]"
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row of `STUDIES` for each training."""
@@ -175,7 +172,8 @@ class StudyRunner:
             for kind in ("row", "checkpoint"):
                 self._checkpoint(training.name, kind).remove()
             if training.estimate_name:
-                self._checkpoint(training.estimate_name, "estimate").remove()
+                for kind in ("estimate", "judges"):
+                    self._checkpoint(training.estimate_name, kind).remove()
 
     def _run(self, training: Training) -> dict[str, Any]:
         from nanodefect_assets.science.learning.devices import threads
@@ -193,22 +191,12 @@ class StudyRunner:
         with threads(self.compute.n_threads), tracked as run:
             # The protocol's optimiser is logged already, and MLflow takes no second value.
             run.log_params(training.study.model_dump(exclude={"optimiser"}) | {"variant": training.study.variant})
-            checkpoint = self._checkpoint(training.name, "checkpoint")
-            cell = self.train(
-                training,
-                recipe,
-                self.compute.pick_device(),
-                log_steps(self.context.log),
-                checkpoint,
-                self._estimate_made(training),
-            )
+            device, on_step = self.compute.pick_device(), log_steps(self.context.log)
+            cell = self.train(training, recipe, device, on_step, self._kept(training))
             row = self._row(cell, protocol) | {"mlflow_run_id": run.run_id}
             _log(run, cell)
-        if training.estimate_name and cell.estimate:
-            made = CheckpointState(arrays={}, record={"estimate": asdict(cell.estimate)})
-            self._checkpoint(training.estimate_name, "estimate").save(made)
         self._checkpoint(training.name, "row").save(CheckpointState(arrays={}, record={"row": row}))
-        checkpoint.remove()
+        self._checkpoint(training.name, "checkpoint").remove()
         return row
 
     def _row(self, cell: "StudyCell", protocol: str) -> dict[str, Any]:
@@ -230,11 +218,23 @@ class StudyRunner:
             stated["variant"] = ", ".join([*([] if found["variant"] == USUAL else [found["variant"]]), *more])
         return {name: value for name, value in (found | stated).items() if name in STUDIES.names}
 
-    def _estimate_made(self, training: Training) -> "LabelErrorEstimate | None":
+    def _kept(self, training: Training) -> "KeptState":
+        """Return what an interrupted training has left; its estimate and judges serve all that share the name."""
         from nanodefect_assets.science.sem.noise import LabelErrorEstimate
+        from nanodefect_assets.science.sem.study import KeptState
 
-        kept = self._checkpoint(training.estimate_name, "estimate").load() if training.estimate_name else None
-        return None if kept is None else LabelErrorEstimate(**cast(dict[str, Any], kept.record["estimate"]))
+        own = self._checkpoint(training.name, "checkpoint")
+        if training.estimate_name is None:
+            return KeptState(training=own)
+        place, judges = (self._checkpoint(training.estimate_name, kind) for kind in ("estimate", "judges"))
+
+        def keep(estimate: LabelErrorEstimate) -> None:
+            place.save(CheckpointState(arrays={}, record={"estimate": asdict(estimate)}))
+            judges.remove()
+
+        left = place.load()
+        made = None if left is None else LabelErrorEstimate(**cast(dict[str, Any], left.record["estimate"]))
+        return KeptState(training=own, judges=judges, estimate=made, on_estimate=keep)
 
     def _checkpoint(self, name: str, kind: str) -> "FileCheckpoint":
         """Return where a state is kept: another place for other parameters, images or code."""

@@ -75,6 +75,7 @@ def estimate_label_error(
     n_folds: int = 3,
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
+    checkpoint: Checkpoint | None = None,
 ) -> LabelErrorEstimate:
     """Estimate the share of wrong mirror labels without a clean one.
 
@@ -86,12 +87,16 @@ def estimate_label_error(
         How the networks are trained; they are made antisymmetric whatever it says.
     n_folds : int
         Networks trained, each without the particles of one fold, which it then judges.
+    checkpoint : Checkpoint or None
+        Where the networks' answers are kept; those found there are not asked for again.
 
     Notes
     -----
     See `estimate_from_odds`.
     """
-    odds = cross_fit_log_odds(labelled, recipe, rng=rng, n_folds=n_folds, device=device, on_step=on_step)
+    odds = cross_fit_log_odds(
+        labelled, recipe, rng=rng, n_folds=n_folds, device=device, on_step=on_step, checkpoint=checkpoint
+    )
     return estimate_from_odds(odds)
 
 
@@ -194,7 +199,7 @@ def cross_fit_log_odds(
     folds, streams = np.array_split(rng.permutation(numbers), n_folds), rng.spawn(n_folds)
     odds, n_done = np.zeros(len(numbers)), 0
     models = (recipe.network, recipe.training, recipe.augmentation)
-    words = [*(model.model_dump_json() for model in models), labelled.fingerprint, *(repr(fold) for fold in folds)]
+    words = [*(model.model_dump_json() for model in models), labelled.fingerprint, *map(_text_of, folds)]
     digest = digest_of(*words)
     state = None if checkpoint is None else checkpoint.load()
     if state is not None:
@@ -223,6 +228,11 @@ def cross_fit_log_odds(
             record = {"training": digest, "n_done": number + 1}
             checkpoint.save(CheckpointState(arrays={"odds": odds.copy()}, record=record))
     return odds
+
+
+def _text_of(fold: Int[np.ndarray, " m"]) -> str:
+    """Return a fold's numbers whole: the text that NumPy makes of a long one leaves out its middle."""
+    return fold.astype("<i8").tobytes().hex()
 
 
 def _of_particles(labelled: HandedSet, numbers: Int[np.ndarray, " m"]) -> HandedSet:

@@ -1,6 +1,6 @@
 """Free parameters of handedness under label noise."""
 
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -285,7 +285,7 @@ class LabelNoiseParams(StudyParams):
     split: SplitKind = Field(default="pairs", description="pairs, or leaking as published.")
 
     @classmethod
-    def thesis(cls) -> "LabelNoiseParams":
+    def thesis(cls) -> Self:
         """Return the published study: images shuffled after mirroring, co-teaching told the planted share."""
         return cls(protocol="thesis", split="leaking", forget_rate_from="truth", networks=["plain"])
 
@@ -329,6 +329,11 @@ class HandednessStudyParams(BaseModel):
             None if self.max_zoom is None else f"zoom {self.max_zoom:g}",
         ]
         return ", ".join(word for word in words if word) or USUAL
+
+    @property
+    def plain(self) -> "HandednessStudyParams":
+        """The same with a plain network: its label error is estimated for both, whichever is trained first."""
+        return self.model_copy(update={"is_antisymmetric": False})
 
     @property
     def stream(self) -> str:

@@ -1,5 +1,6 @@
 """One cell of a study of label noise: a method, a share of wrong labels, a repeat."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,34 @@ class StudyCell:
     trained: TrainedHandedness
 
 
+def _keep_nowhere(estimate: LabelErrorEstimate) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptState:
+    """What an interrupted run of a cell has left, and where this one keeps the same.
+
+    Attributes
+    ----------
+    training, judges : Checkpoint or None
+        Where the state of the training is kept, and that of the networks that tell the label error before it.
+    estimate : LabelErrorEstimate or None
+        As an earlier cell of the same split made it. None: co-teaching that needs one makes it.
+    on_estimate : callable
+        Told of an estimate that is made, before the training that needs it begins: going on with another one, it would
+        be another training.
+    """
+
+    training: Checkpoint | None = None
+    judges: Checkpoint | None = None
+    estimate: LabelErrorEstimate | None = None
+    on_estimate: Callable[[LabelErrorEstimate], None] = _keep_nowhere
+
+
+NOTHING_KEPT = KeptState()
+
+
 def run_cell(
     images: Float[np.ndarray, "n row col"],
     labelling: MirrorLabelParams,
@@ -66,8 +95,7 @@ def run_cell(
     seed: int,
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
-    checkpoint: Checkpoint | None = None,
-    estimate: LabelErrorEstimate | None = None,
+    kept: KeptState = NOTHING_KEPT,
 ) -> StudyCell:
     """Plant an error, label by mirroring, train and judge.
 
@@ -77,8 +105,8 @@ def run_cell(
         Particles of one hand.
     repeat, seed : int
         Decide the split, the planted error and the training; all methods of a repeat share split and error.
-    estimate : LabelErrorEstimate or None
-        As an earlier cell of the same split made it. None: co-teaching that needs one makes it.
+    kept : KeptState
+        What was done before a stop, and where it is kept.
     """
     names = (f"{labelling.error_fraction:g}", labelling.split, str(repeat))
     split = split_labelled(images, labelling, rng=generator_for(seed, "split", *names))
@@ -89,10 +117,10 @@ def run_cell(
         error_fraction=labelling.error_fraction,
         repeat=repeat,
         rng=generator_for(seed, study.stream, *names),
+        estimate_rng=generator_for(seed, study.plain.stream, *names),
         device=device,
         on_step=on_step,
-        checkpoint=checkpoint,
-        estimate=estimate,
+        kept=kept,
     )
 
 
@@ -104,16 +132,28 @@ def run_on_split(
     error_fraction: float,
     repeat: int,
     rng: np.random.Generator,
+    estimate_rng: np.random.Generator,
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
-    checkpoint: Checkpoint | None = None,
-    estimate: LabelErrorEstimate | None = None,
+    kept: KeptState = NOTHING_KEPT,
 ) -> StudyCell:
-    """Train on the labelled part of a split and judge by its clean test images."""
+    """Train on the labelled part of a split and judge by its clean test images.
+
+    Parameters
+    ----------
+    estimate_rng : Generator
+        Random numbers of the label error's estimate, the same for all cells that share it: a plain and an
+        antisymmetric network have one, and it must not matter which of them is trained first.
+    """
+    estimate = None
+    if study.method == "co_teaching" and study.forget_rate is None:
+        of_plain = _for_study(recipe, study.plain, n_train=len(split.train))
+        estimate = kept.estimate or _estimate(
+            split, of_plain, rng=estimate_rng, device=device, on_step=on_step, kept=kept
+        )
     recipe = _for_study(recipe, study, n_train=len(split.train))
-    trained, estimate = _train(
-        split, study, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint, estimate=estimate
-    )
+    rate = estimate.error_fraction if estimate else study.forget_rate
+    trained = _train(split, study, recipe, rate, rng=rng, device=device, on_step=on_step, checkpoint=kept.training)
     odds = predict_log_odds(trained, split.test.images, device=device)
     both_ways = (odds - predict_log_odds(trained, mirrored(split.test.images), device=device)) / 2
     of_skewed = predict_log_odds(trained, split.skewed.images, device=device)
@@ -139,41 +179,44 @@ def clean_images(labelled: HandedSet, n: int, *, rng: np.random.Generator) -> Ha
     return mirror_label(labelled.images[rng.choice(right, size=n, replace=False)])
 
 
-def _train(
+def _estimate(
     split: HandedSplit,
-    study: HandednessStudyParams,
     recipe: HandednessRecipe,
     *,
     rng: np.random.Generator,
     device: str,
     on_step: OnStep,
+    kept: KeptState,
+) -> LabelErrorEstimate:
+    (own,) = rng.spawn(1)
+    made = estimate_label_error(split.train, recipe, rng=own, device=device, on_step=on_step, checkpoint=kept.judges)
+    kept.on_estimate(made)
+    return made
+
+
+def _train(
+    split: HandedSplit,
+    study: HandednessStudyParams,
+    recipe: HandednessRecipe,
+    forget_rate: float | None,
+    *,
+    rng: np.random.Generator,
+    device: str,
+    on_step: OnStep,
     checkpoint: Checkpoint | None,
-    estimate: LabelErrorEstimate | None,
-) -> tuple[TrainedHandedness, LabelErrorEstimate | None]:
+) -> TrainedHandedness:
     train, validation = split.train, split.validation
-    if study.method == "standard":
-        trained = train_standard(
-            train, validation, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint
-        )
-        return trained, None
     if study.method == "two_step":
         clean = clean_images(train, study.n_clean, rng=rng)
-        trained = train_two_step(
+        return train_two_step(
             train, validation, clean, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint
         )
-        return trained, None
-    rate = study.forget_rate
-    if rate is None:
-        # A stream of its own: the training draws the same, whether the estimate is made here or was made before.
-        (own,) = rng.spawn(1)
-        estimate = estimate or estimate_label_error(train, recipe, rng=own, device=device, on_step=on_step)
-        rate = estimate.error_fraction
-    else:
-        estimate = None
-    trained = train_co_teaching(
-        train, validation, rate, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint
-    )
-    return trained, estimate
+    if study.method == "co_teaching":
+        assert forget_rate is not None
+        return train_co_teaching(
+            train, validation, forget_rate, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint
+        )
+    return train_standard(train, validation, recipe, rng=rng, device=device, on_step=on_step, checkpoint=checkpoint)
 
 
 def _for_study(recipe: HandednessRecipe, study: HandednessStudyParams, *, n_train: int) -> HandednessRecipe:

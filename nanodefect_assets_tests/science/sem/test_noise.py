@@ -117,6 +117,36 @@ def test_no_judge_has_seen_a_particle_that_it_is_asked_about(recipe, monkeypatch
     assert sorted(asked) == sorted([*range(60), *range(60)]), "each image and its half turn"
 
 
+def test_answers_for_other_folds_are_another_training_even_where_only_the_middle_differs(recipe, tmp_path, monkeypatch):
+    """What NumPy prints of a fold of more than a thousand particles has its ends alone."""
+    images = np.broadcast_to(np.arange(3600.0)[:, None, None], (3600, 12, 12)).astype(np.float32)
+    labelled, order = mirror_label(images), np.random.default_rng(0).permutation(3600)
+    swapped = order.copy()
+    swapped[[600, 1800]] = order[[1800, 600]]
+    assert repr(swapped[:1200]) == repr(order[:1200])
+    monkeypatch.setattr(noise, "train_standard", lambda *args, **kwargs: None)
+    monkeypatch.setattr(noise, "predict_log_odds", lambda trained, view, *, device: view[:, 0, 0])
+
+    class Folding:
+        """A generator that shuffles as told."""
+
+        def __init__(self, order):
+            self._order, self._own = order, np.random.default_rng(0)
+
+        def permutation(self, numbers):
+            return numbers[self._order]
+
+        def spawn(self, n):
+            return self._own.spawn(n)
+
+    checkpoint = FileCheckpoint(tmp_path / "judges")
+    cross_fit_log_odds(labelled, recipe(), rng=Folding(order), checkpoint=checkpoint)
+
+    assert cross_fit_log_odds(labelled, recipe(), rng=Folding(order), checkpoint=checkpoint).shape == (3600,)
+    with pytest.raises(Refusal, match="another training"):
+        cross_fit_log_odds(labelled, recipe(), rng=Folding(swapped), checkpoint=checkpoint)
+
+
 def test_judges_that_were_interrupted_go_on_to_the_same_answers(letters, recipe, tmp_path):
     labelled, made = mirror_label(letters(60)), recipe(max_epochs=1)
 

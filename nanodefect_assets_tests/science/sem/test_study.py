@@ -6,7 +6,7 @@ from nanodefect_assets.science.sem import study as studies
 from nanodefect_assets.science.sem.mirror import mirror_label
 from nanodefect_assets.science.sem.noise import LabelErrorEstimate
 from nanodefect_assets.science.sem.params import HandednessStudyParams, MirrorLabelParams
-from nanodefect_assets.science.sem.study import clean_images, run_cell
+from nanodefect_assets.science.sem.study import KeptState, clean_images, run_cell
 
 ESTIMATE = LabelErrorEstimate(
     error_fraction=0.12,
@@ -89,7 +89,7 @@ def test_co_teaching_leaves_out_what_was_estimated_or_what_is_stated(letters, re
     study, stated = (HandednessStudyParams(method="co_teaching", forget_rate=rate) for rate in (None, 0.2))
 
     (_, _, estimated, _), _ = given_to(letters, recipe(), study)
-    (_, _, told, _), _ = given_to(letters, recipe(), stated, estimate=ESTIMATE)
+    (_, _, told, _), _ = given_to(letters, recipe(), stated, kept=KeptState(estimate=ESTIMATE))
 
     assert (estimated, told) == (0.12, 0.2)
 
@@ -105,11 +105,43 @@ def test_an_estimate_made_before_is_not_made_again_and_changes_no_random_number(
     study = HandednessStudyParams(method="co_teaching")
 
     (first, *_), made = given_to(letters, recipe(), study)
-    (second, _, rate, _), taken = given_to(letters, recipe(), study, estimate=ESTIMATE)
+    (second, _, rate, _), taken = given_to(letters, recipe(), study, kept=KeptState(estimate=ESTIMATE))
 
     assert (len(calls), rate) == (1, 0.12)
     np.testing.assert_array_equal(first.images, second.images)
     assert made["rng"].random() == taken["rng"].random()
+
+
+def test_an_estimate_is_the_same_whichever_network_asks_for_it_first(letters, recipe, given_to, monkeypatch):
+    asked = []
+
+    def estimate(labelled, recipe, *, rng, **more):
+        asked.append((rng.random(), recipe))
+        return ESTIMATE
+
+    monkeypatch.setattr(studies, "estimate_label_error", estimate)
+
+    for is_antisymmetric in (False, True):
+        given_to(letters, recipe(), HandednessStudyParams(method="co_teaching", is_antisymmetric=is_antisymmetric))
+
+    assert asked[0] == asked[1]
+    assert not asked[0][1].network.is_antisymmetric
+
+
+def test_an_estimate_is_told_before_the_training_that_needs_it_begins(letters, recipe, given_to, monkeypatch):
+    told, judges = [], object()
+
+    def estimate(labelled, recipe, *, checkpoint, **more):
+        assert checkpoint is judges
+        return ESTIMATE
+
+    monkeypatch.setattr(studies, "estimate_label_error", estimate)
+    study = HandednessStudyParams(method="co_teaching")
+
+    given_to(letters, recipe(), study, kept=KeptState(judges=judges, on_estimate=told.append))
+    given_to(letters, recipe(), study, kept=KeptState(estimate=ESTIMATE, on_estimate=told.append))
+
+    assert told == [ESTIMATE]
 
 
 def test_an_antisymmetric_network_sees_half_the_images_each_twice(letters, recipe, given_to):

@@ -1,0 +1,54 @@
+"""Rows of hands and of their fractions, by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nanodefect_assets.defs.population import handedness_fraction
+from nanodefect_assets.defs.sem import handedness
+
+
+def answers_of(*log_odds):
+    from nanodefect_assets.science.sem.answers import HandednessAnswers
+
+    odds = np.array(log_odds)
+    return HandednessAnswers(log_odds=odds, p_right=1 / (1 + np.exp(-odds)), agreement=np.ones(len(odds)))
+
+
+@pytest.mark.parametrize(("majority", "hands"), [("right", ["right", "left"]), ("left", ["left", "right"])])
+def test_a_particle_of_the_majority_has_its_hand_and_the_other_the_other(majority, hands):
+    said = [handedness._said(answers_of(2.0, -2.0), at, majority) for at in (0, 1)]
+
+    assert [one["hand"] for one in said] == hands
+    assert [one["p_right"] > 0.5 for one in said] == [hand == "right" for hand in hands]
+    assert [one["p_majority"] > 0.5 for one in said] == [True, False]
+
+
+def test_without_a_named_majority_particles_have_no_hand():
+    said = handedness._said(answers_of(2.0), 0, None)
+
+    assert (said["hand"], said["p_right"]) == (None, None)
+    assert said["p_majority"] > 0.5
+
+
+def test_fractions_count_the_minority_and_the_left_hand_of_each_aliquot_and_of_all():
+    particles = pd.DataFrame(
+        {
+            "micrograph_id": ["a", "a", "b", "b", "c", "c"],
+            "aliquot": ["t1", "t1", "t1", "t1", "t2", "t2"],
+            "is_simulated": False,
+            "log_odds": [1.0, -1.0, 2.0, 3.0, -1.0, -2.0],
+            "hand": ["left", "right", "left", "left", "right", "right"],
+        }
+    )
+
+    rows = {row["aliquot_time"]: row for row in handedness_fraction._summarise(particles, "b-1")}
+
+    assert {time: (row["n_minority"], row["n_particles"], row["n_left"]) for time, row in rows.items()} == {
+        "t1": (1, 4, 3),
+        "t2": (2, 2, 0),
+        None: (3, 6, 3),
+    }
+    assert rows[None]["left_fraction"] == rows[None]["minority_fraction"] == 0.5
+    assert rows["t2"]["minority_fraction_low"] is None, "one micrograph tells nothing of its like"
+    assert rows[None]["minority_fraction_low"] < 0.5 < rows[None]["minority_fraction_high"]
