@@ -32,7 +32,7 @@ WHERE synthesis_batch = '{batch}' AND asset <> 'samples/intake' GROUP BY ALL ORD
 QUALITY_QUERY = "SELECT sample, dice FROM sample_mask_quality WHERE sample LIKE '{batch}/%' ORDER BY sample"
 
 
-def ingest_folders(home: Home, folders: tuple[Path, ...]) -> None:
+def ingest_folders(home: Home, folders: tuple[Path, ...], *, replace: bool = False) -> None:
     """Take in one batch after the other; say what came of each, and fail at the end if one did."""
     from nanodefect_assets.defs.instance import open_instance
     from nanodefect_assets.defs.reaper import end_dead_runs
@@ -45,6 +45,7 @@ def ingest_folders(home: Home, folders: tuple[Path, ...]) -> None:
         batches, n_failed = [], 0
         for folder in folders:
             try:
+                say_what_goes(home, folder.resolve(), replace=replace)
                 done = ingest_batch(defs, instance, home, folder, say)
             except Refusal as refusal:
                 say(f"REFUSED {folder}: {refusal}")
@@ -63,6 +64,20 @@ def ingest_folders(home: Home, folders: tuple[Path, ...]) -> None:
         raise click.ClickException(
             f"{n_failed} of {len(folders)} batches did not go through whole; the reasons are above."
         )
+
+
+def say_what_goes(home: Home, folder: Path, *, replace: bool) -> None:
+    """Say which files that were accepted before would leave the tables; refuse if it is all, unless `replace`."""
+    from nanodefect_assets.stores.intake import read_landed
+    from nanodefect_assets.stores.intake_replacing import check_goes_on, files_gone
+    from nanodefect_assets.stores.revisions import current_manifest
+
+    seen, spec, _ = read_landed(home, folder)
+    if not replace:
+        check_goes_on(home, folder, spec, seen)
+    before = current_manifest(home, spec.batch)
+    for path in files_gone(before, spec, seen):
+        say(f"NO LONGER THERE {path}: it leaves the tables of {spec.batch}; its original is kept")
 
 
 def _say_what_came(home: Home, batch: str, n_made: int) -> None:
