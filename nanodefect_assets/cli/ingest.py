@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nanodefect_assets.cli.query import print_rows
+from nanodefect_assets.cli.query import table_text
 from nanodefect_assets.cli.refused import describe_refused
 from nanodefect_assets.domain.condition_units import unit_doubts
 from nanodefect_assets.domain.refusal import Refusal
@@ -22,6 +22,22 @@ SELECT synthesis_batch, aliquot_label AS aliquot, modality, n_micrographs, n_par
 FROM aliquot_sizes
 WHERE synthesis_batch IN ({batches})
 ORDER BY synthesis_batch, aliquot_time
+"""
+
+READINGS_QUERY = """
+SELECT synthesis_batch, structure_id, kind, crystal, n_atoms, n_grains, n_twin_planes,
+       n_intrinsic_faults + n_extrinsic_faults AS n_stacking_faults, n_five_fold_axes, is_simulated
+FROM particle_readings
+WHERE synthesis_batch IN ({batches})
+ORDER BY structure_id
+"""
+
+RECONSTRUCTIONS_QUERY = """
+SELECT synthesis_batch, tilt_series_id, method, n_tilts, voxel_size_angstrom, round(r_factor, 3) AS r_factor,
+       round(half_correlation, 3) AS half_correlation, is_simulated
+FROM reconstructions
+WHERE synthesis_batch IN ({batches})
+ORDER BY tilt_series_id
 """
 
 ASIDE_QUERY = """
@@ -59,11 +75,23 @@ def ingest_folders(home: Home, folders: tuple[Path, ...], *, replace: bool = Fal
                 _say_what_came(home, done.manifest.batch, len(done.made))
                 _say_what_to_doubt(home, done.manifest.batch, done.doubts)
     if batches:
-        print_rows(home, SIZES_QUERY.format(batches=", ".join(f"'{batch}'" for batch in batches)))
+        print_results(home, batches)
     if n_failed:
         raise click.ClickException(
             f"{n_failed} of {len(folders)} batches did not go through whole; the reasons are above."
         )
+
+
+def print_results(home: Home, batches: list[str]) -> None:
+    """Print the sizes in batches; of those without any, what their atoms are read as, else their reconstructions."""
+    left = list(batches)
+    for query in (SIZES_QUERY, READINGS_QUERY, RECONSTRUCTIONS_QUERY):
+        quoted = ", ".join(f"'{batch}'" for batch in left) or "NULL"
+        rows = run_query(home, query.format(batches=quoted))
+        if rows.num_rows:
+            click.echo(table_text(rows))
+            had = set(rows.column("synthesis_batch").to_pylist())
+            left = [batch for batch in left if batch not in had]
 
 
 def say_what_goes(home: Home, folder: Path, *, replace: bool) -> None:
