@@ -16,7 +16,7 @@ _MICROGRAPHS = SimulateParams(
     materials=("Au",),
     kinds=("hrtem",),
     growth_times=("10 min", "1 h", "8 h"),
-    n_micrographs=4,
+    n_micrographs=5,
     n_pixels=768,
     n_particles=18,
     pixel_size_nm=(0.045, 0.055),
@@ -34,11 +34,16 @@ _SOLIDS = SimulateParams(
     n_tilt_series=1,
     n_tilts=15,
     pixel_size_nm=(0.09, 0.11),
-    diameter_nm=(4.0, 6.0),
+    diameter_nm=(3.0, 4.0),
     faulted_fraction=0.9,
     multiply_twinned_fraction=0.5,
 )
 """Twinned palladium: dark field, coordinates of every atom, and short tilt series."""
+
+_WHAT_COMES = """\
+Two synthesis batches are simulated, written as microscope files and taken in: gold micrographs (particles, sizes,
+faults), then palladium (particles, crystals of which every atom is known, two tilt series from images to atoms, which
+take most of the time). Some ten minutes on two free cores. Tables, and where to look, come at the end."""
 
 _MASKS_QUERY = """
 SELECT sample, round(dice, 3) AS dice, round(precision, 3) AS precision, round(recall, 3) AS recall
@@ -60,6 +65,7 @@ WHERE particle_id = (SELECT particle_id FROM particles WHERE NOT touches_edge OR
 def run_demo(home: Home) -> None:
     """Write two simulated batches into the landing folder, take them in, and show tables and where to look."""
     home.prepare()
+    say(_WHAT_COMES)
     folders = tuple(folder for params in (_MICROGRAPHS, _SOLIDS) for folder in _simulated(home, params))
     ingest_folders(home, folders)
     click.echo("\nMasks against the planted truth:")

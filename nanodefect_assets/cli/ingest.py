@@ -47,6 +47,9 @@ WHERE synthesis_batch = '{batch}' AND asset <> 'samples/intake' GROUP BY ALL ORD
 
 QUALITY_QUERY = "SELECT sample, dice FROM sample_mask_quality WHERE sample LIKE '{batch}/%' ORDER BY sample"
 
+_STOPPED = 130
+"""What a program that was stopped by Ctrl-C returns, by the custom of shells."""
+
 
 def ingest_folders(home: Home, folders: tuple[Path, ...], *, replace: bool = False) -> None:
     """Take in one batch after the other; say what came of each, and fail at the end if one did."""
@@ -67,12 +70,15 @@ def ingest_folders(home: Home, folders: tuple[Path, ...], *, replace: bool = Fal
                 say(f"REFUSED {folder}: {refusal}")
                 n_failed += 1
                 continue
+            except KeyboardInterrupt:
+                say("Stopped. What was finished is kept, and the same command goes on from there.")
+                raise click.exceptions.Exit(_STOPPED) from None
             for line in done.trouble:
                 say(f"FAILED {line}")
             n_failed += bool(done.trouble)
             if done.manifest is not None:
                 batches.append(done.manifest.batch)
-                _say_what_came(home, done.manifest.batch, len(done.made))
+                _say_what_came(home, done.manifest.batch, len(done.made), len(done.failed))
                 _say_what_to_doubt(home, done.manifest.batch, done.doubts)
     if batches:
         print_results(home, batches)
@@ -108,14 +114,15 @@ def say_what_goes(home: Home, folder: Path, *, replace: bool) -> None:
         say(f"NO LONGER THERE {path}: it leaves the tables of {spec.batch}; its original is kept")
 
 
-def _say_what_came(home: Home, batch: str, n_made: int) -> None:
+def _say_what_came(home: Home, batch: str, n_made: int, n_failed: int) -> None:
     from nanodefect_assets.stores.revisions import current_manifest
 
     manifest = current_manifest(home, batch)
     if manifest is None:
         return
-    made = f"{n_made} samples made" if n_made else "nothing new, so nothing was made again"
-    say(f"{batch} {manifest.revision}: {len(manifest.files)} files accepted, {made}")
+    made = f"{n_made} samples made" if n_made or n_failed else "nothing new, so no sample was made again"
+    failed = f", {n_failed} failed" if n_failed else ""
+    say(f"{batch} {manifest.revision}: {len(manifest.files)} files accepted, {made}{failed}")
     for doubt in unit_doubts(manifest.conditions):
         say(f"  WARNING conditions, {doubt}")
     for jump in _jumps(home, manifest):

@@ -65,11 +65,16 @@ def show_status(home: Home) -> None:
 
 def _state(home: Home, manifest: "Manifest", missing: Sequence[Place]) -> str:
     """Say how far a batch has come, or that people have taken it out."""
+    from nanodefect_assets.defs.cells import unjudged_cells, waits_for_model
     from nanodefect_assets.stores.corrections import read_corrections
     from nanodefect_assets.stores.generations import is_up_to_date
 
     if missing:
         return f"{len(missing)} to be made: {', '.join(str(place.aliquot) for place in missing)}"
+    if waits_for_model(home, manifest):
+        return "the model of its hands to be made"
+    if unjudged_cells(home, manifest):
+        return "its hands to be told"
     if manifest.files:
         is_summed_up = is_up_to_date(home, SIZES, Place(batch=manifest.batch))
         return "finished" if is_summed_up else "statistics to be made"

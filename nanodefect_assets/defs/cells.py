@@ -11,13 +11,15 @@ from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.manifests import SAMPLE_MANIFEST, write_sample_manifest
 
 MANIFEST = AssetName(group="samples", noun="manifest")
+HANDEDNESS = AssetName(group="sem", noun="handedness")
+HANDEDNESS_MODEL = AssetName(group="sem", noun="handedness_model")
 LAST_ASSETS = (
     AssetName(group="hrtem", noun="particles"),
     AssetName(group="hrtem", noun="particle_classes"),
     AssetName(group="hrtem", noun="mask_scores"),
     AssetName(group="tomography", noun="refined_reconstruction"),
     AssetName(group="atoms", noun="grains"),
-    AssetName(group="sem", noun="handedness"),
+    HANDEDNESS,
 )
 """The ends of the per-sample graph: what a sample that is finished has."""
 
@@ -60,6 +62,25 @@ def cells_to_make(known: frozenset[str], home: Home, manifest: Manifest) -> tupl
     """
     unfinished = set(unfinished_cells(home, manifest))
     return tuple(place for place in manifest.cells() if place in unfinished or str(sample_key(place)) not in known)
+
+
+def waits_for_model(home: Home, manifest: Manifest) -> bool:
+    """Whether the model of a chiral batch is still to be made, as after a training that was stopped."""
+    if manifest.chirality is None or not manifest.files:
+        return False
+    return not is_up_to_date(home, HANDEDNESS_MODEL, Place(batch=manifest.batch))
+
+
+def unjudged_cells(home: Home, manifest: Manifest) -> tuple[Place, ...]:
+    """Return the samples of a chiral batch whose hands were not told by the batch's model: it was not there yet."""
+    if manifest.chirality is None:
+        return ()
+    return tuple(place for place in manifest.cells() if not _is_judged(home, place))
+
+
+def _is_judged(home: Home, place: Place) -> bool:
+    made = current_generation(home, HANDEDNESS, place)
+    return made is not None and any(source.asset == HANDEDNESS_MODEL for source in made.record.inputs)
 
 
 def _is_finished(home: Home, manifest: Manifest, place: Place) -> bool:

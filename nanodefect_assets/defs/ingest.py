@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from nanodefect_assets.defs.cells import cells_to_make, made_samples
+from nanodefect_assets.defs.cells import cells_to_make, made_samples, unjudged_cells, waits_for_model
 from nanodefect_assets.defs.check_results import words_of
 from nanodefect_assets.defs.jobs import (
     ACCEPT_BATCH,
@@ -23,6 +23,8 @@ from nanodefect_assets.domain.keys import Place
 from nanodefect_assets.domain.manifest import Manifest
 from nanodefect_assets.stores.home import Home
 from nanodefect_assets.stores.processes import PROCESS_TAG, ProcessIdentity
+
+_INTERRUPTS = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,7 @@ def make_batch(
         if not result.success:
             failed.append(place)
             trouble += _failures(result)
-    for job, key in (*_chiral_steps(manifest, cells), (SUMMARISE_BATCH, batch), (PUBLISH, None)):
+    for job, key in (*_chiral_steps(home, manifest, cells), (SUMMARISE_BATCH, batch), (PUBLISH, None)):
         result = _run(definitions, instance, job, key)
         trouble += _failures(result)
         doubts += _doubts(result)
@@ -96,12 +98,17 @@ def make_batch(
     return Ingested(manifest=manifest, made=made, failed=tuple(failed), trouble=tuple(trouble), doubts=tuple(doubts))
 
 
-def _chiral_steps(manifest: Manifest, made: tuple[Place, ...]) -> list[tuple[str, str]]:
-    """Return what a chiral batch needs besides: its model, trained on all samples, then the hands in all of them."""
-    if manifest.chirality is None or not made:
+def _chiral_steps(home: Home, manifest: Manifest, made: tuple[Place, ...]) -> list[tuple[str, str]]:
+    """Return what a chiral batch needs besides: its model, trained on all samples, then the hands in all of them.
+
+    A training that was stopped is taken up again even where no sample is new.
+    """
+    if manifest.chirality is None:
         return []
-    judged = [(JUDGE_HANDEDNESS, sample_key(place)) for place in manifest.cells()]
-    return [(TRAIN_HANDEDNESS, manifest.batch), *judged]
+    is_trained = not made and not waits_for_model(home, manifest)
+    unjudged = unjudged_cells(home, manifest) if is_trained else manifest.cells()
+    judged = [(JUDGE_HANDEDNESS, sample_key(place)) for place in unjudged]
+    return judged if is_trained else [(TRAIN_HANDEDNESS, manifest.batch), *judged]
 
 
 def _run(
@@ -118,9 +125,18 @@ def _run(
     config: dict[str, Any] = {"loggers": {"console": {}}}
     if source is not None:
         config["ops"] = {"samples__intake": {"config": {"source": str(source)}}}
-    return definitions.resolve_job_def(job).execute_in_process(
+    result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance, partition_key=partition_key, run_config=config, tags=tags, raise_on_error=False
     )
+    if _was_interrupted(result):
+        raise KeyboardInterrupt
+    return result
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether a person stopped a run: Dagster makes a failed step of it, after which all others would go on."""
+    failures = [event.step_failure_data.error for event in result.filter_events(lambda event: event.is_step_failure)]
+    return any(error is not None and error.cls_name in _INTERRUPTS for error in failures)
 
 
 def _doubts(result: dg.ExecuteInProcessResult) -> tuple[str, ...]:

@@ -171,10 +171,20 @@ def _why_left_out(
 
 
 def _solidity(rows: Int[np.ndarray, " n"], cols: Int[np.ndarray, " n"]) -> float:
-    """Return the share of their convex hull that pixels fill, each taken as a square."""
+    """Return the share that pixels take of all pixels whose middles lie in the convex hull of their middles.
+
+    Notes
+    -----
+    By Pick's theorem a polygon with corners on the grid, of area A and with b grid points on its border, holds
+    A + b / 2 + 1 of them. A convex outline has exactly 1, however small.
+    """
     places = np.stack([rows, cols], axis=1)
-    corners = np.concatenate([np.add(places, (down, right)) for down in (0, 1) for right in (0, 1)])
-    return len(places) / float(ConvexHull(corners).volume)
+    if np.linalg.matrix_rank(places - places[0]) < 2:
+        return 1.0
+    hull = ConvexHull(places)
+    corners = places[hull.vertices]
+    on_border = np.gcd.reduce(np.abs(corners - np.roll(corners, 1, axis=0)), axis=1).sum()
+    return len(places) / (float(hull.volume) + on_border / 2 + 1)
 
 
 def _upright_turn_deg(rows: Int[np.ndarray, " n"], cols: Int[np.ndarray, " n"]) -> float:

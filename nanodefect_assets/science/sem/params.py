@@ -207,11 +207,11 @@ class CropParams(BaseModel):
         default=20.0, ge=4, description="Particles shorter than this show no facets and are left out, in pixels."
     )
     min_solidity: float = Field(
-        default=0.92,
+        default=0.94,
         ge=0,
         le=1,
         description="Faceted particles are convex: what fills less of its convex hull than this is several, one on "
-        "another, and is left out. Particles cut by hand fill 0.935 or more.",
+        "another, and is left out. Particles cut by hand fill 0.96 or more.",
     )
 
 

@@ -93,7 +93,7 @@ def _as_segmented(
     error_nm = generator_for(params.field_seed, "outlines", field.micrograph.micrograph_id).uniform(low, high)
     error_px = error_nm / (field.micrograph.pixel_size_nm or np.inf)
     if error_px >= 0:
-        return expand_labels(joined, distance=error_px).astype(joined.dtype)  # pyright: ignore[reportArgumentType]
+        return expand_labels(joined, error_px).astype(joined.dtype)  # pyright: ignore[reportArgumentType] - any number
     return np.where(distance_transform_edt(joined > 0) > -error_px, joined, 0)
 
 
