@@ -68,12 +68,13 @@ def new_batch(folder: Path, batch: str | None, only_print: bool) -> None:
 
 @main.command()
 @click.argument("folders", type=_FOLDER, nargs=-1, required=True)
+@click.option("--replace", is_flag=True, help="Take a batch in that keeps no file of the earlier one of its name.")
 @click.pass_obj
-def ingest(home: "Home", folders: tuple[Path, ...]) -> None:
+def ingest(home: "Home", folders: tuple[Path, ...], replace: bool) -> None:
     """Take in the batch in each of FOLDERS and make everything of it, without a running user interface."""
     from nanodefect_assets.cli.ingest import ingest_folders
 
-    ingest_folders(home, folders)
+    ingest_folders(home, folders, replace=replace)
 
 
 @main.command()

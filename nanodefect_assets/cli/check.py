@@ -18,11 +18,13 @@ def check_folder(home: Home, folder: Path) -> None:
     from nanodefect_assets.stores.batch_yaml import read_batch_yaml
     from nanodefect_assets.stores.corrections import read_corrections
     from nanodefect_assets.stores.intake_plan import plan_batch
+    from nanodefect_assets.stores.intake_replacing import another_batch
     from nanodefect_assets.stores.landing import survey
     from nanodefect_assets.stores.revisions import current_manifest
 
     spec, _ = read_batch_yaml(folder / "batch.yaml")
-    plan = plan_batch(folder, spec, survey(folder))
+    seen = survey(folder)
+    plan = plan_batch(folder, spec, seen)
     n_files = "1 file" if len(plan.files) == 1 else f"{len(plan.files)} files"
     click.echo(f"Batch {spec.batch}: {n_files} would be accepted, {len(plan.refused)} refused")
     for aliquot in sorted({file.aliquot for file in plan.files}):
@@ -38,6 +40,8 @@ def check_folder(home: Home, folder: Path) -> None:
     before = current_manifest(home, spec.batch)
     if before is not None:
         _compare(before, plan)
+        if another := another_batch(home, folder, spec, seen):
+            click.echo(f"  WARNING it would be refused: {another}")
         if corrections := read_corrections(home, spec.batch):
             click.echo(f"  {len(corrections)} corrections of {spec.batch} would go on to hold")
     if not plan.files:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -81,8 +82,9 @@ def _peek(path: Path) -> bytes:
 
 
 def _lost_classes(folder: Path, file: PlannedFile, files: Sequence[PlannedFile]) -> Iterator[str]:
-    """Say which rows of a table of classes would be set aside when they are read."""
-    from nanodefect_assets.stores.class_rows import match_class_rows
+    """Say which rows of a table of classes would be set aside when they are read, and which classes are not known."""
+    from nanodefect_assets.science.hrtem.fault_params import FaultClass
+    from nanodefect_assets.stores.class_rows import class_doubts, match_class_rows
     from nanodefect_assets.stores.labels import read_particle_classes
 
     shapes = {
@@ -90,7 +92,9 @@ def _lost_classes(folder: Path, file: PlannedFile, files: Sequence[PlannedFile])
         for other in files
         if other.aliquot == file.aliquot and other.entry.modality in MODALITIES
     }
-    matched = list(match_class_rows(read_particle_classes(folder / file.path), file.path, shapes))
+    table = read_particle_classes(folder / file.path)
+    yield from (f"{file.path}: {doubt}" for doubt in class_doubts(table["class_name"], get_args(FaultClass)))
+    matched = list(match_class_rows(table, file.path, shapes))
     lost = [(index + 2, row) for index, row in matched if isinstance(row, Refusal)]
     if lost:
         line, why = lost[0]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nanodefect_assets.cli.query import print_rows
+from nanodefect_assets.cli.query import table_text
 from nanodefect_assets.cli.refused import describe_refused
 from nanodefect_assets.domain.condition_units import unit_doubts
 from nanodefect_assets.domain.refusal import Refusal
@@ -24,6 +24,22 @@ WHERE synthesis_batch IN ({batches})
 ORDER BY synthesis_batch, aliquot_time
 """
 
+READINGS_QUERY = """
+SELECT synthesis_batch, structure_id, kind, crystal, n_atoms, n_grains, n_twin_planes,
+       n_intrinsic_faults + n_extrinsic_faults AS n_stacking_faults, n_five_fold_axes, is_simulated
+FROM particle_readings
+WHERE synthesis_batch IN ({batches})
+ORDER BY structure_id
+"""
+
+RECONSTRUCTIONS_QUERY = """
+SELECT synthesis_batch, tilt_series_id, method, n_tilts, voxel_size_angstrom, round(r_factor, 3) AS r_factor,
+       round(half_correlation, 3) AS half_correlation, is_simulated
+FROM reconstructions
+WHERE synthesis_batch IN ({batches})
+ORDER BY tilt_series_id
+"""
+
 ASIDE_QUERY = """
 SELECT asset, reason, count(*) AS n FROM refused
 WHERE synthesis_batch = '{batch}' AND asset <> 'samples/intake' GROUP BY ALL ORDER BY ALL
@@ -35,7 +51,7 @@ _STOPPED = 130
 """What a program that was stopped by Ctrl-C returns, by the custom of shells."""
 
 
-def ingest_folders(home: Home, folders: tuple[Path, ...]) -> None:
+def ingest_folders(home: Home, folders: tuple[Path, ...], *, replace: bool = False) -> None:
     """Take in one batch after the other; say what came of each, and fail at the end if one did."""
     from nanodefect_assets.defs.instance import open_instance
     from nanodefect_assets.defs.reaper import end_dead_runs
@@ -48,6 +64,7 @@ def ingest_folders(home: Home, folders: tuple[Path, ...]) -> None:
         batches, n_failed = [], 0
         for folder in folders:
             try:
+                say_what_goes(home, folder.resolve(), replace=replace)
                 done = ingest_batch(defs, instance, home, folder, say)
             except Refusal as refusal:
                 say(f"REFUSED {folder}: {refusal}")
@@ -64,11 +81,37 @@ def ingest_folders(home: Home, folders: tuple[Path, ...]) -> None:
                 _say_what_came(home, done.manifest.batch, len(done.made), len(done.failed))
                 _say_what_to_doubt(home, done.manifest.batch, done.doubts)
     if batches:
-        print_rows(home, SIZES_QUERY.format(batches=", ".join(f"'{batch}'" for batch in batches)))
+        print_results(home, batches)
     if n_failed:
         raise click.ClickException(
             f"{n_failed} of {len(folders)} batches did not go through whole; the reasons are above."
         )
+
+
+def print_results(home: Home, batches: list[str]) -> None:
+    """Print the sizes in batches; of those without any, what their atoms are read as, else their reconstructions."""
+    left = list(batches)
+    for query in (SIZES_QUERY, READINGS_QUERY, RECONSTRUCTIONS_QUERY):
+        quoted = ", ".join(f"'{batch}'" for batch in left) or "NULL"
+        rows = run_query(home, query.format(batches=quoted))
+        if rows.num_rows:
+            click.echo(table_text(rows))
+            had = set(rows.column("synthesis_batch").to_pylist())
+            left = [batch for batch in left if batch not in had]
+
+
+def say_what_goes(home: Home, folder: Path, *, replace: bool) -> None:
+    """Say which files that were accepted before would leave the tables; refuse if it is all, unless `replace`."""
+    from nanodefect_assets.stores.intake import read_landed
+    from nanodefect_assets.stores.intake_replacing import check_goes_on, files_gone
+    from nanodefect_assets.stores.revisions import current_manifest
+
+    seen, spec, _ = read_landed(home, folder)
+    if not replace:
+        check_goes_on(home, folder, spec, seen)
+    before = current_manifest(home, spec.batch)
+    for path in files_gone(before, spec, seen):
+        say(f"NO LONGER THERE {path}: it leaves the tables of {spec.batch}; its original is kept")
 
 
 def _say_what_came(home: Home, batch: str, n_made: int, n_failed: int) -> None:

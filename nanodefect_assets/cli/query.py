@@ -65,7 +65,10 @@ def print_rows(home: Home, query: str) -> None:
 def table_text(rows: "pa.Table") -> str:
     """Lay rows out in columns."""
     shown = rows.slice(0, _MAX_ROWS)
-    columns = [[name, *(_cell(value) for value in shown.column(name).to_pylist())] for name in rows.column_names]
+    columns = [  # By position: a join may have two columns of one name.
+        [name, *(_cell(value) for value in column.to_pylist())]
+        for name, column in zip(shown.column_names, shown.columns, strict=True)
+    ]
     widths = [max(len(cell) for cell in column) for column in columns]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()

@@ -35,6 +35,8 @@ class RawFacts:
     data_bar_rows : int
         Rows at the bottom of the file's image that a scanning microscope wrote its data bar into; readers leave them
         out, and `shape` does not count them.
+    n_samples : int
+        Samples a pixel, three of a palette; more than one are taken as grey if the colours are equal.
     notes : tuple of str
         What a person might want to know, such as where the angles came from.
     """
@@ -47,6 +49,7 @@ class RawFacts:
     tilt_angles_deg: tuple[float, ...] | None = None
     length_unit: str | None = None
     data_bar_rows: int = 0
+    n_samples: int = 1
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

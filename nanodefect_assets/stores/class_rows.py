@@ -1,6 +1,8 @@
 """Which micrograph, and which place in it, each row of a table of particle classes is about."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -40,6 +42,20 @@ def match_class_rows(
             yield index, refusal
         else:
             yield index, {**row, "micrograph": found}
+
+
+def class_doubts(names: Iterable[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Say of which names of classes no use is made, since they are none of `known`; a line for each name."""
+    lowered = {name.lower(): name for name in known}
+    lines = []
+    for name, n in Counter(names).items():
+        if name in known:
+            continue
+        near = get_close_matches(name.lower(), lowered, n=1)
+        meant = f"did you mean {lowered[near[0]]!r}? " if near else ""
+        rows = "1 row" if n == 1 else f"{n} rows"
+        lines.append(f"class {name!r} ({rows}) is kept and not used: {meant}known are {', '.join(known)}")
+    return tuple(lines)
 
 
 def _check_inside(row: Mapping[Any, Any], shape: tuple[int, ...]) -> None:

@@ -21,6 +21,7 @@ from nanodefect_assets.stores.arrivals import Arrived, record_arrival
 from nanodefect_assets.stores.batch_yaml import read_batch_yaml
 from nanodefect_assets.stores.files import locked
 from nanodefect_assets.stores.home import Home
+from nanodefect_assets.stores.intake_replacing import check_goes_on
 from nanodefect_assets.stores.landing import BATCH_YAML, Survey, survey
 from nanodefect_assets.stores.probing import Probe, probe_entry
 from nanodefect_assets.stores.quarantine import refuse_batch
@@ -54,7 +55,14 @@ class Intake:
         return self.manifest.refused
 
 
-def accept_batch(home: Home, source: Path, on_step: OnStep = ignore_progress, *, probe: Probe = probe_entry) -> Intake:
+def accept_batch(
+    home: Home,
+    source: Path,
+    on_step: OnStep = ignore_progress,
+    *,
+    probe: Probe = probe_entry,
+    may_replace: bool = True,
+) -> Intake:
     """Take the batch that lies in `source` in; equal content is a recorded no-op.
 
     Parameters
@@ -67,15 +75,19 @@ def accept_batch(home: Home, source: Path, on_step: OnStep = ignore_progress, *,
         Told how far the work has come.
     probe : callable
         Reads the header of a file.
+    may_replace : bool
+        Whether it may keep no file of what was accepted under its name before.
 
     Raises
     ------
     Refusal
-        If nothing of the batch can be accepted, or if it still changes.
+        If nothing of the batch can be accepted, if it still changes, or if it is another that it may not replace.
     OSError
         If the disk is full; run again, it goes on where it stopped.
     """
     seen, spec, batch_yaml = read_landed(home, source)
+    if not may_replace:
+        check_goes_on(home, source, spec, seen)
     arrival = Arrival(home=home, source=source, seen=seen, spec=spec, batch_yaml=batch_yaml, on_step=on_step)
     with _full_disk_explained(home), locked(arrival.folder / _LOCK):
         before, latest = current_manifest(home, spec.batch), latest_manifest(home, spec.batch)

@@ -14,7 +14,7 @@ from nanodefect_assets.domain.label_pairs import label_stem
 from nanodefect_assets.domain.manifest import FileModality
 from nanodefect_assets.domain.micrograph import MODALITIES
 from nanodefect_assets.domain.rawfile import RawFacts
-from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.domain.refusal import Refusal, said_of
 from nanodefect_assets.stores.intake_names import SIDECAR_ENDINGS, is_considered, unsafe_names
 from nanodefect_assets.stores.intake_positions import named_files
 from nanodefect_assets.stores.landing import BATCH_YAML, survey
@@ -263,7 +263,8 @@ def why_left_out(folder: Path, path: str, *, probe: Probe = probe_entry) -> str 
 def _why(refusal: Refusal) -> str:
     if refusal.reason == "unknown_format":
         return "in no format of images or coordinates that is known"
-    return f"expected {refusal.expected}, got {refusal.got}".replace("\n", " ")
+    advice = refusal.advice if refusal.reason == "wrong_ending" else ""  # what to do is a word
+    return said_of(refusal.expected, refusal.got, advice).removesuffix(".").replace("\n", " ")
 
 
 def _describe(folder: Path, path: str, stems: Counter[str], probe: Probe) -> _File:

@@ -19,7 +19,7 @@ _LARGEST_ANGLE_FILE = 1_000_000
 
 def probe_entry(path: Path, entry: FileEntry) -> RawFacts:
     """Return the facts of a file, read as its entry in batch.yaml says."""
-    from nanodefect_assets.stores.raw.read import facts_of_atoms, probe_file, read_coordinates
+    from nanodefect_assets.stores.raw.read import facts_of_atoms, probe_file, read_coordinates, read_frames
 
     if entry.modality == "labels" and path.suffix.lower() in TABLE_ENDINGS:
         return _facts_of_table(path)
@@ -29,7 +29,10 @@ def probe_entry(path: Path, entry: FileEntry) -> RawFacts:
             _check_labels(path, entry)
         return facts
     if entry.modality != "coordinates" or entry.length_unit is None:
-        return probe_file(path, entry.modality, row_order=entry.row_order)
+        facts = probe_file(path, entry.modality, row_order=entry.row_order)
+        if facts.kind == "image" and facts.n_samples > 1:
+            next(read_frames(path, entry.modality))  # refuses colours: no header tells whether they are equal
+        return facts
     atoms = read_coordinates(path, scale_angstrom_per_unit=angstrom_per_unit(entry.length_unit))
     return facts_of_atoms(path, atoms)
 

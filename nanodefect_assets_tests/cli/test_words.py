@@ -9,7 +9,7 @@ import tifffile
 
 from nanodefect_assets.cli.check import check_folder
 from nanodefect_assets.cli.correct import _say_what_changes, correct
-from nanodefect_assets.cli.ingest import _jumps
+from nanodefect_assets.cli.ingest import _jumps, say_what_goes
 from nanodefect_assets.cli.refused import describe_refused
 from nanodefect_assets.cli.status import REPORT, show_status
 from nanodefect_assets.domain.generation import Origin
@@ -46,6 +46,44 @@ def test_a_calibration_that_jumps_is_doubted_at_every_door(home, batch, capsys):
 
     for text in (said.out, said.err, *_jumps(home, current_manifest(home, "pd-1"))):
         assert "the pixel size of a.tif goes from 0.5 to 0.05 nm, 10 times smaller" in text
+
+
+@pytest.fixture
+def namesake(batch, tmp_path, rng):
+    """Another batch of the same name, with no file of it."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    tifffile.imwrite(folder / "z.tif", rng.integers(0, 99, (9, 8)).astype("uint16"))
+    (folder / "batch.yaml").write_text("material: Au\n" + (YAML % 0.5).replace("a.tif", "z.tif"))
+    return folder
+
+
+def test_another_batch_of_the_same_name_takes_no_place_unasked(home, batch, namesake, capsys):
+    with pytest.raises(Refusal, match="nanodefect ingest --replace"):
+        say_what_goes(home, namesake, replace=False)
+    assert list(home.quarantine.glob("*/*/reason.json"))
+    check_folder(home, namesake)
+    assert "WARNING it would be refused" in capsys.readouterr().out
+
+    say_what_goes(home, namesake, replace=True)
+    assert "NO LONGER THERE a.tif" in capsys.readouterr().err
+
+
+def test_a_drop_that_is_another_batch_is_refused_and_the_earlier_one_stays(home, batch, namesake):
+    with pytest.raises(Refusal, match="which would take the place of the earlier") as refused:
+        accept_batch(home, namesake, may_replace=False)
+
+    assert refused.value.reason == "another_batch"
+    assert [file.path for file in current_manifest(home, "pd-1").files] == ["a.tif"]
+
+
+def test_a_batch_whose_files_have_new_names_goes_on(home, batch, capsys):
+    (batch / "a.tif").rename(batch / "b.tif")
+    (batch / "batch.yaml").write_text((YAML % 0.5).replace("a.tif", "b.tif"))
+    say_what_goes(home, batch, replace=False)
+
+    assert "NO LONGER THERE a.tif" in capsys.readouterr().err
+    assert accept_batch(home, batch, may_replace=False).is_new_revision
 
 
 def test_a_calibration_that_stays_is_not_doubted(home, batch, capsys):

@@ -7,11 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from nanodefect_assets.cli import main
-from nanodefect_assets.defs.population.batch_report import not_shown
-from nanodefect_assets.defs.population.batch_sections import Made, _card
-from nanodefect_assets.domain.generation import AssetName
+from nanodefect_assets.defs.population.batch_report import _OF_A_SAMPLE, not_shown, shown_at
+from nanodefect_assets.defs.population.batch_sections import Made, _card, _refused
+from nanodefect_assets.domain.generation import AssetName, Origin
 from nanodefect_assets.domain.keys import Place
-from nanodefect_assets.stores.generations import current_generation
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.stores.generations import current_generation, new_generation
 from nanodefect_assets.stores.revisions import current_manifest
 from nanodefect_assets.stores.warehouse import run_query
 
@@ -84,6 +85,25 @@ def test_every_refusal_is_named_with_its_reason(page, undisturbed):
     assert known
     assert len(shown) == len({(row["item"], row["reason"]) for row in known})
     assert {reason for _, reason in shown} == {row["reason"].replace("_", " ") for row in known}
+
+
+@pytest.mark.parametrize(
+    ("group", "noun"),
+    [("hrtem", "particle_classes"), ("samples", "annotations"), ("sem", "te_crops"), ("atoms", "candidates")],
+)
+def test_what_any_asset_of_a_sample_set_aside_is_on_the_page(group, noun, home, made):
+    cell = made.manifest.cells()[0]
+    origin = Origin(asset=AssetName(group=group, noun=noun), place=cell, code_version="1")
+    with new_generation(home, origin) as out:
+        out.refuse("discs-01/a.tif", Refusal("no_pixel_size", expected="a pixel size", got="none"))
+    shown = replace(
+        made,
+        manifest=made.manifest.model_copy(update={"refused": ()}),
+        generations={cell: shown_at(home, cell, _OF_A_SAMPLE)},
+    )
+
+    ((row,),) = (table.rows for table in _refused(shown).tables)
+    assert row[:3] == ("discs-01/a.tif", f"{group}/{noun}", "no pixel size")
 
 
 def test_what_found_the_particles_is_named(page, undisturbed):

@@ -5,7 +5,7 @@ import pytest
 
 from nanodefect_assets.defs.samples.annotations import _class_rows
 from nanodefect_assets.domain.refusal import Refusal
-from nanodefect_assets.stores.class_rows import match_class_rows
+from nanodefect_assets.stores.class_rows import class_doubts, match_class_rows
 
 SHAPES = {"a/x.tif": (10, 20), "b/x.tif": (30, 30)}
 
@@ -48,3 +48,14 @@ def test_annotations_keep_the_rows_that_are_about_a_micrograph(tmp_path):
         ["pd-1/end/a/x.tif", 3, "twin", 0]
     ]
     assert refused == [("pd-1/end/a/classes.csv line 3", "label_without_micrograph")]
+
+
+def test_classes_that_are_not_known_are_told_with_the_name_that_was_meant():
+    known = ("misoriented", "background")
+
+    assert class_doubts(["background", "misoriented"], known) == ()
+    typed, odd = class_doubts(["Misorented", "wibble", "wibble"], known)
+    assert typed == (
+        "class 'Misorented' (1 row) is kept and not used: did you mean 'misoriented'? known are misoriented, background"
+    )
+    assert odd == "class 'wibble' (2 rows) is kept and not used: known are misoriented, background"

@@ -6,13 +6,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from nanodefect_assets.domain.batch_spec import FileEntry
 from nanodefect_assets.domain.manifest import Acquisition
 from nanodefect_assets.domain.rawfile import RawFacts
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.stores.batch_yaml import parse_batch_yaml
 from nanodefect_assets.stores.intake import accept_batch
 from nanodefect_assets.stores.landing import survey
-from nanodefect_assets.stores.new_batch import draft_batch_yaml, write_draft
+from nanodefect_assets.stores.new_batch import draft_batch_yaml, why_left_out, write_draft
+from nanodefect_assets.stores.probing import probe_entry
 
 
 @pytest.fixture
@@ -201,3 +203,25 @@ def test_a_draft_whose_entries_are_all_comments_says_what_to_do_with_them(tmp_pa
 
     with pytest.raises(Refusal, match="take the # off a line below it"):
         parse_batch_yaml(draft_batch_yaml(tmp_path, "pd-1"))
+
+
+def test_a_file_of_the_wrong_ending_is_told_the_right_one(tmp_path):
+    Image.fromarray(np.eye(8, dtype="uint8")).save(tmp_path / "a.tif", format="PNG")
+
+    assert "Let the name end in .png" in why_left_out(tmp_path, "a.tif")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize("mode", ["RGB", "P"])
+def test_colours_are_seen_at_the_door_and_equal_ones_pass(name, mode, tmp_path, rng):
+    levels = rng.integers(0, 99, (8, 8), dtype="uint8")
+    for folder, green in (("coloured", levels + 50), ("grey", levels)):
+        (tmp_path / folder).mkdir()
+        picture = Image.fromarray(np.stack([levels, green, levels], axis=-1))
+        picture.convert(mode).save(tmp_path / folder / name)
+    entry = FileEntry(path=name, modality="hrtem")
+
+    with pytest.raises(Refusal, match="red, green and blue differ"):
+        probe_entry(tmp_path / "coloured" / name, entry)
+    if mode == "RGB":
+        assert probe_entry(tmp_path / "grey" / name, entry).shape == (8, 8)

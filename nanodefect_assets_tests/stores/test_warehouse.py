@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from nanodefect_assets.cli.ingest import print_results
 from nanodefect_assets.domain import schemas
 from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.keys import Place
@@ -602,3 +603,21 @@ def test_pandas_reads_what_a_query_returns(home, write_chain):
     load_warehouse(home)
 
     assert isinstance(run_query(home, "FROM particles").to_pandas(), pd.DataFrame)
+
+
+def test_what_ingest_shows_at_the_end_is_what_there_is(home, write, row_of, capsys):
+    atoms, series, nothing = (Place(batch=batch, aliquot="end") for batch in ("atoms-1", "tilts-1", "nothing-1"))
+    row = row_of(schemas.PARTICLE_READINGS, structure_id=f"{atoms.sample}/a.xyz")
+    write("atoms/grains", {"PARTICLE_READINGS": [row]}, place=atoms)
+    row = row_of(schemas.RECONSTRUCTIONS, tilt_series_id=f"{series.sample}/a.mrc")
+    write("tomography/reconstruction", {"RECONSTRUCTIONS": [row]}, place=series)
+    load_warehouse(home)
+
+    shown = {}
+    for place in (atoms, series, nothing):
+        print_results(home, [place.batch])
+        shown[place] = capsys.readouterr().out
+    assert shown.pop(nothing) == ""
+    assert f"{atoms.sample}/a.xyz" in shown[atoms]
+    assert f"{series.sample}/a.mrc" in shown[series]
+    assert all(said.count("rows)") == 1 and "(0 rows)" not in said for said in shown.values())

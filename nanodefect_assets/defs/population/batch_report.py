@@ -14,9 +14,13 @@ from nanodefect_assets.domain.generation import AssetName
 from nanodefect_assets.domain.micrograph import MODALITIES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nanodefect_assets.defs.population.batch_sections import Made
+    from nanodefect_assets.domain.keys import Place
     from nanodefect_assets.domain.tables import Table
     from nanodefect_assets.stores.generations import StoredGeneration
+    from nanodefect_assets.stores.home import Home
 
 REPORT_FILE = "report.html"
 DOUBTS_FILE = "doubts.json"
@@ -30,6 +34,8 @@ _OF_A_SAMPLE = (
     AssetName(group="samples", noun="tilt_series"),
     AssetName(group="atoms", noun="grains"),
 )
+"""What the page shows of a sample; of every other asset that was made there it shows what was set aside."""
+_THIS = AssetName(group="population", noun="batch_report")
 _OF_A_BATCH = (
     AssetName(group="population", noun="size_distribution"),
     AssetName(group="population", noun="defect_rates"),
@@ -58,7 +64,7 @@ _MADE_OF: dict[str, tuple[str, ...]] = {
     ],
     partitions_def=synthesis_batch,
     group_name="population",
-    code_version="4",
+    code_version="5",
     kinds={"html"},
     automation_condition=when_inputs_settle,
     check_specs=[
@@ -106,18 +112,23 @@ def _made(context: dg.AssetExecutionContext, home: HomeResource) -> "Made":
     from nanodefect_assets.defs.population.batch_sections import Made
     from nanodefect_assets.domain.keys import Place
     from nanodefect_assets.stores.corrections import manifest_in_force
-    from nanodefect_assets.stores.generations import current_generation
 
     batch = place_of(context).batch
     manifest = None if batch is None else manifest_in_force(home.home, batch)
     if batch is None or manifest is None:
         raise dg.Failure(f"Expected an accepted batch. Got {context.partition_key}, of which nothing was accepted.")
-    places = {cell: _OF_A_SAMPLE for cell in manifest.cells()} | {Place(batch=batch): _OF_A_BATCH}
-    found = {
-        place: {asset.noun: made for asset in assets if (made := current_generation(home.home, asset, place))}
-        for place, assets in places.items()
-    }
+    found = {cell: shown_at(home.home, cell, _OF_A_SAMPLE) for cell in manifest.cells()}
+    found |= {Place(batch=batch): shown_at(home.home, Place(batch=batch), _OF_A_BATCH)}
     return Made(home=home.home, manifest=manifest, generations=found)
+
+
+def shown_at(home: "Home", place: "Place", shown: "Sequence[AssetName]") -> "dict[str, StoredGeneration]":
+    """Return what is in force of the assets `shown` at a place, and of all others there that set something aside."""
+    from nanodefect_assets.stores.generations import current_generation
+
+    others = [asset for asset in home.assets_at(place) if asset not in (*shown, _THIS)]
+    made = {asset: found for asset in (*shown, *others) if (found := current_generation(home, asset, place))}
+    return {asset.noun: found for asset, found in made.items() if asset in shown or found.record.n_refused}
 
 
 def not_shown(made: "Made") -> list[str]:

@@ -314,9 +314,9 @@ def _refused(made: Made) -> PageSection:
         (file.path, "the batch", file.reason.replace("_", " "), file.expected, file.got, file.advice)
         for file in made.manifest.refused
     ]
-    for _, generations in made.samples():
-        for found in generations.values():
-            rows += _set_aside(found)
+    for generations in made.generations.values():
+        for noun, found in generations.items():
+            rows += _set_aside(found) if noun != "intake" else []  # what that refused is what the manifest refused
     if not rows:
         return PageSection(heading="Set aside", paragraphs=("Nothing was set aside.",))
     more = len(rows) - _MOST_REFUSED

@@ -1,10 +1,11 @@
 """What experts drew on micrographs."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import dagster as dg
 
-from nanodefect_assets.defs.checks import items_check, items_result
+from nanodefect_assets.defs.check_results import tested
+from nanodefect_assets.defs.checks import declare_check, items_check, items_result
 from nanodefect_assets.defs.conditions import when_inputs_pass
 from nanodefect_assets.defs.making import making, report, upstream
 from nanodefect_assets.defs.partitions import place_of, sample
@@ -29,7 +30,14 @@ if TYPE_CHECKING:
     code_version="4",
     kinds={"zarr"},
     automation_condition=when_inputs_pass,
-    check_specs=[items_check("samples", "annotations")],
+    check_specs=[
+        items_check("samples", "annotations"),
+        declare_check(
+            ("samples", "annotations"),
+            "classes_known",
+            "Classes that experts gave to particles are those that the fault classifier tells apart; others are kept.",
+        ),
+    ],
 )
 def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     """Expert labels that came with a sample: which pixels of a micrograph are particle, which class a particle has."""
@@ -44,6 +52,7 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
     manifest = read_sample_manifest(source)
     files = [file for file in manifest.files if file.modality == "labels"]
     sample_name = place_of(context).sample
+    given: list[str] = []
     with making(context, home, inputs=[source]) as out:
         arrays, values = out.arrays("annotations"), out.arrays("label_values")
         out.add_rows(PARTICLE_LABELS, [])
@@ -51,7 +60,9 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
             file_id, path = f"{sample_name}/{file.path}", raw_path(home.home, manifest, file)
             with out.item(file_id):
                 if file.label_of is None:
-                    out.add_rows(PARTICLE_LABELS, _class_rows(out, file_id, path, manifest))
+                    rows = _class_rows(out, file_id, path, manifest)
+                    out.add_rows(PARTICLE_LABELS, rows)
+                    given += list(rows["class_name"])
                 else:
                     drawn, labelled = read_label_image(path), f"{sample_name}/{file.label_of}"
                     check_drawn(drawn, file.path)
@@ -60,7 +71,21 @@ def annotations(context: dg.AssetExecutionContext, home: HomeResource) -> dg.Mat
     return report(
         out,
         metadata={"n_labelled": out.n_items - len(out.refusals), "n_classed_particles": out.n_rows(PARTICLE_LABELS)},
-        checks=[items_result(out)],
+        checks=[items_result(out), _classes_result(given)],
+    )
+
+
+def _classes_result(given: list[str]) -> dg.AssetCheckResult:
+    """Check that the names of classes are known."""
+    from nanodefect_assets.science.hrtem.fault_params import FaultClass
+    from nanodefect_assets.stores.class_rows import class_doubts
+
+    doubts = class_doubts(given, get_args(FaultClass))
+    return dg.AssetCheckResult(
+        check_name="classes_known",
+        passed=not doubts,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"doubts": dg.MetadataValue.json(list(doubts[:20])), **tested(len(given))},
     )
 
 

@@ -60,7 +60,8 @@ def intake(context: dg.AssetExecutionContext, config: IntakeConfig, home: HomeRe
     try:
         if config.source:
             _check_id(source, batch)
-        accepted = accept_batch(home.home, source, log_steps(context.log))
+        # What was dropped never takes another's place unasked; who names a folder was asked (`ingest --replace`).
+        accepted = accept_batch(home.home, source, log_steps(context.log), may_replace=config.source is not None)
     except Refusal as refusal:
         context.instance.add_run_tags(context.run.run_id, {REFUSED_TAG: refusal.reason})
         raise dg.Failure(description=str(refusal), allow_retries=False) from refusal

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from nanodefect_assets.defs.checks import items_check, items_result
+from nanodefect_assets.defs.check_results import tested
+from nanodefect_assets.defs.checks import declare_check, items_check, items_result
 from nanodefect_assets.defs.conditions import when_inputs_pass
 from nanodefect_assets.defs.making import in_order, making, report, upstream
 from nanodefect_assets.defs.partitions import place_of, sample
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from nanodefect_assets.domain.manifest import Manifest
     from nanodefect_assets.stores.arrays import PackedArray
     from nanodefect_assets.stores.home import Home
+
+
+_MOST_FILLED = 1e-4
+"""Dead pixels are single and fewer; a hole of this share may be as large as a particle."""
+_MOST_NAMED = 20
 
 
 class MicrographConfig(DespikeParams, dg.Config):
@@ -49,14 +55,21 @@ class _Frame:
     code_version="3",
     kinds={"zarr", "parquet"},
     automation_condition=when_inputs_pass,
-    check_specs=[items_check("samples", "micrographs")],
+    check_specs=[
+        items_check("samples", "micrographs"),
+        declare_check(
+            ("samples", "micrographs"),
+            "few_pixels_filled",
+            f"At most {_MOST_FILLED:g} of the pixels of each image held no number, and were filled from around them.",
+        ),
+    ],
 )
 def micrographs(
     context: dg.AssetExecutionContext, config: MicrographConfig, home: HomeResource, compute: Compute
 ) -> dg.MaterializeResult:
     """Calibrated micrographs of a sample: counts without spikes, the pixel size of each and where it comes from."""
     from nanodefect_assets.domain.schemas import MICROGRAPHS
-    from nanodefect_assets.science.imaging.despike import remove_spikes
+    from nanodefect_assets.science.imaging.despike import invalid_share, remove_spikes
     from nanodefect_assets.science.imaging.moments import mean_and_sd
     from nanodefect_assets.stores.arrays import pack_array
     from nanodefect_assets.stores.manifests import read_sample_manifest
@@ -65,7 +78,7 @@ def micrographs(
     manifest = read_sample_manifest(source)
     on_step = log_steps(context.log)
     n_images = sum(file.modality in MODALITIES for file in manifest.files)
-    n_spikes = 0
+    n_spikes, filled = 0, dict[str, float]()
     with making(context, home, inputs=[source], params=config) as out, compute.executor() as executor:
         out.add_rows(MICROGRAPHS, [])
         arrays = out.arrays("micrographs")
@@ -75,7 +88,10 @@ def micrographs(
         def clean(frame: _Frame) -> "tuple[np.ndarray | PackedArray, dict[str, float]]":
             if frame.refusal is not None or frame.counts is None:
                 raise frame.refusal or ValueError("Expected an image.")
+            share = invalid_share(frame.counts)
             counts, n_despiked = remove_spikes(frame.counts, config)
+            if share > _MOST_FILLED:
+                filled[frame.micrograph_id] = share
             mean, sd = mean_and_sd(counts)
             if sd == float("inf"):
                 raise Refusal("counts_too_large", expected="a spread that float32 can hold", got="counts above 1e38")
@@ -99,8 +115,19 @@ def micrographs(
     return report(
         out,
         metadata={"n_micrographs": out.n_rows(MICROGRAPHS), "n_spikes": n_spikes},
-        checks=[items_result(out)],
+        checks=[items_result(out), _filled_result(filled, out.n_rows(MICROGRAPHS))],
         preview=_preview(home, context),
+    )
+
+
+def _filled_result(filled: dict[str, float], n_images: int) -> dg.AssetCheckResult:
+    """Check that no image was filled in by much."""
+    said = [f"{name}: {filled[name]:.2%} of its pixels held no number" for name in sorted(filled)]
+    return dg.AssetCheckResult(
+        check_name="few_pixels_filled",
+        passed=not filled,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"n_filled": len(filled), "filled": dg.MetadataValue.json(said[:_MOST_NAMED]), **tested(n_images)},
     )
 
 

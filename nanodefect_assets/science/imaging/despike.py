@@ -44,7 +44,7 @@ def remove_spikes(counts: Num[np.ndarray, "row col"], params: DespikeParams) -> 
     """
     native = counts.dtype.newbyteorder("=")
     is_short = native.kind in "iu" and native.itemsize <= 2  # float32 holds them exactly, and they are cheaper
-    image = counts.astype(native if is_short else np.float32, copy=False)
+    image = counts.astype(native, copy=False) if is_short else _as_float32(counts)
     invalid = None if is_short else _find_invalid(image, params.max_invalid_fraction)
     if invalid is not None:
         image = _fill_invalid(image, invalid)
@@ -55,6 +55,19 @@ def remove_spikes(counts: Num[np.ndarray, "row col"], params: DespikeParams) -> 
     result = image.astype(np.float32)
     np.copyto(result, median, where=spikes)
     return result, int(np.count_nonzero(spikes if invalid is None else spikes | invalid))
+
+
+def invalid_share(counts: Num[np.ndarray, "row col"]) -> float:
+    """Return the share of pixels that hold no number, or one too large for float32: what is put there is a guess."""
+    if counts.dtype.kind != "f":
+        return 0.0
+    return 1 - np.count_nonzero(np.isfinite(_as_float32(counts))) / counts.size
+
+
+def _as_float32(counts: _Counts) -> _Image:
+    """Return the counts as float32; what is too large for it becomes infinite, and holds no number then."""
+    with np.errstate(over="ignore"):
+        return counts.astype(np.float32, copy=False)
 
 
 def _find_invalid(image: _Image, max_fraction: float) -> _Mask | None:

@@ -1,5 +1,6 @@
 """Which format a file is of, by its first bytes; its ending must agree."""
 
+import re
 import stat
 from pathlib import Path
 
@@ -35,6 +36,10 @@ _FIRST_BYTES = (
 )
 
 
+_COORDINATES = re.compile(rb"\s*(\d+\s*\n|(#[^\n]*\n\s*)*data_)", re.IGNORECASE)
+"""How text of atoms begins: xyz with how many there are, CIF with the name of a block."""
+
+
 def detect_format(path: Path) -> str:
     """Return the format of a file, as named in `ENDINGS`.
 
@@ -54,19 +59,22 @@ def detect_format(path: Path) -> str:
             advice="Export the image as TIFF or MRC with its calibration.",
         )
     with path.open("rb") as file:
-        by_content = _format_of(file.read(HEADER_BYTES))
+        first = file.read(HEADER_BYTES)
+    by_content = _format_of(first)
     if by_content != by_ending:
         raise Refusal(
             "wrong_ending" if by_content else "damaged_header",
             expected=f"{by_ending.upper()}, as the ending {path.suffix} says",
             got=f"{by_content.upper()} by its first bytes" if by_content else "first bytes of no known format",
             file=path.name,
-            advice=_rename(by_content) if by_content else "Copy the file again from the microscope.",
+            advice=_rename(by_content, first) if by_content else "Copy the file again from the microscope.",
         )
     return by_ending
 
 
-def _rename(by_content: str) -> str:
+def _rename(by_content: str, first: bytes) -> str:
+    if by_content == "text" and not _COORDINATES.match(first):
+        return "It holds no image: leave it out, or export the image again."
     fitting = [ending for ending, name in ENDINGS.items() if name == by_content]
     return f"Let the name end in {' or '.join(fitting)}." if fitting else "Give the file its right ending."
 

@@ -14,6 +14,7 @@ from nanodefect_assets.stores.raw.limits import check_dimensions, check_expansio
 from nanodefect_assets.stores.raw.opened import Opened, to_native
 
 _TYPES = {"1": "bool", "I;16": "uint16", "I;16B": "uint16", "I": "int32", "F": "float32"}
+_SHOWN_AS_RGB = ("P", "PA", "CMYK", "YCbCr")
 _UPRIGHT = (None, 1)
 _ORIENTATION = 0x0112
 
@@ -33,8 +34,15 @@ def open_picture(path: Path) -> Iterator[Opened]:
                 got=f"the Exif orientation {image.getexif()[_ORIENTATION]}",
                 advice="Save the picture upright: a mirrored image would invert every handedness.",
             )
+        facts = RawFacts(
+            format=str(image.format),
+            kind="image",
+            shape=(n_rows, n_cols),
+            dtype=dtype.name,
+            n_samples=3 if image.mode in _SHOWN_AS_RGB else len(image.getbands()),
+        )
         yield Opened(
-            facts=RawFacts(format=str(image.format), kind="image", shape=(n_rows, n_cols), dtype=dtype.name),
+            facts=facts,
             frames=lambda: iter((_pixels(image),)),
         )
 
@@ -53,5 +61,5 @@ def _opened(path: Path) -> Image.Image:
 
 def _pixels(image: Image.Image) -> np.ndarray:
     """Return grey values, with a palette applied; CMYK has no grey."""
-    shown = image.convert("RGB") if image.mode in ("P", "PA", "CMYK", "YCbCr") else image
+    shown = image.convert("RGB") if image.mode in _SHOWN_AS_RGB else image
     return to_native(np.array(grey(np.asarray(shown))))

@@ -179,6 +179,7 @@ def _facts_of(tiff: tifffile.TiffFile, layout: _Layout) -> RawFacts:
         dtype=layout.dtype.newbyteorder("=").name,
         acquisition=with_rows_from(found.acquisition, order),
         data_bar_rows=found.data_bar_rows,
+        n_samples=3 if _has_palette(layout.page) else layout.samples,
         notes=notes,
     )
 
@@ -218,9 +219,14 @@ def _as_shown(frame: np.ndarray, page: tifffile.TiffPage) -> np.ndarray:
     """Apply what the page says about how its numbers are shown: a palette, or white for the least."""
     if page.photometric == _MIN_IS_WHITE and frame.dtype.kind in "bu":
         return ~frame
-    if page.photometric != _PALETTE or page.colormap is None:
-        return frame
-    ramp = np.arange(page.colormap.shape[1])
-    if all(np.array_equal(channel // 257, ramp) for channel in page.colormap):
+    if page.colormap is None or not _has_palette(page):
         return frame
     return (page.colormap.T[frame] // 257).astype(np.uint8)
+
+
+def _has_palette(page: tifffile.TiffPage) -> bool:
+    """Whether the numbers of a page stand for other shades than themselves."""
+    if page.photometric != _PALETTE or page.colormap is None:
+        return False
+    ramp = np.arange(page.colormap.shape[1])
+    return not all(np.array_equal(channel // 257, ramp) for channel in page.colormap)

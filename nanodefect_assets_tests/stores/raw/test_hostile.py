@@ -270,3 +270,19 @@ def test_reading_an_image_leaves_the_file_as_it_was(name, write):
     read_image(path)
 
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (b"notes of Tuesday\n", "It holds no image"),
+        (b"2\ncomment\nAu 0 0 0\nAu 0 0 3\n", "end in .xyz or"),
+        (b"# made by hand\ndata_Au\n_cell_length_a 4.08\n", "end in .xyz or"),
+    ],
+)
+def test_text_called_an_image_is_sent_to_the_endings_of_coordinates_only_if_it_looks_like_them(
+    content, advice, tmp_path
+):
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(Refusal, match=advice):
+        probe_file(tmp_path / "a.tif")
