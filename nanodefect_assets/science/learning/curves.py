@@ -43,8 +43,15 @@ def read_epochs(record: JsonValue) -> list[EpochRecord]:
     return TypeAdapter(list[EpochRecord]).validate_python(record)
 
 
-def best_epoch(epochs: Sequence[EpochRecord]) -> int:
-    """Return the number, from 1, of the epoch with the smallest validation loss, the first of equals."""
+def best_epoch(epochs: Sequence[EpochRecord], *, n_classes: int = 2) -> int:
+    """Return the number, from 1, of the epoch whose weights are kept, the first of equals.
+
+    Of two classes it is that with the smallest validation loss. Of more it is that with the largest mean Dice
+    coefficient, in which every class counts alike: the loss of a class that few pixels have is lost in that of the
+    others, and an epoch that does not find it at all may have the smallest.
+    """
+    if n_classes > 2:
+        return 1 + int(np.nanargmax([record.validation_dice for record in epochs]))
     return 1 + int(np.argmin([record.validation_loss for record in epochs]))
 
 

@@ -44,14 +44,15 @@ class Learner:
     def step(self, images: Tensor, classes: Tensor, *, progress: float, index: int) -> Tensor:
         """Learn from one batch and return its loss; `progress` is the share of the training that is over.
 
-        Weights of classes fade with it, evenly in their logarithm: at the end all weigh alike.
+        Weights of classes fade with it to their square roots, evenly in the logarithm: with none at the end a class of
+        0.3 % of the pixels that had been found was lost again.
         """
         self.network.train()
         for group in self._optimiser.param_groups:
             group["lr"] = learning_rate(self._params, progress)
         with autocast(self._device, self._params.precision):
             scores = self.network(images)
-        weights = None if self._class_weights is None else self._class_weights ** (1 - min(progress, 1))
+        weights = None if self._class_weights is None else self._class_weights ** (1 - min(progress, 1) / 2)
         loss = segmentation_loss(self._params.loss, scores, classes, weights)
         self._optimiser.zero_grad()
         loss.backward()

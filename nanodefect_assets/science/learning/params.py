@@ -35,8 +35,8 @@ class TrainingParams(BaseModel):
         ge=0,
         lt=1,
         description="A class that fills a smaller share f of the labelled training pixels weighs rare_share / f times "
-        "as much in the cross-entropy when training begins, and no more than others at its end; 0: all pixels weigh "
-        "alike throughout.",
+        "as much in the cross-entropy when training begins, and the square root of that at its end; 0: all pixels "
+        "weigh alike throughout.",
     )
     rare_patch_share: float = Field(
         default=0.25,

@@ -23,7 +23,7 @@ def class_weights(patches: PatchSet, rare_share: float) -> Float[np.ndarray, " c
     -----
     rare_share / f for a class that has the share f < rare_share of the labelled pixels, else 1. Without them a network
     first learns that there is no such class, and its gradient is then too small to unlearn that. Weights that stay [1]_
-    let it be found too often; these are meant to fade, so that probabilities are right in the end.
+    let it be found too often; without any at the end it is lost again. These are meant to fade to their square roots.
 
     References
     ----------

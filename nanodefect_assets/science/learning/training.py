@@ -143,7 +143,7 @@ def train(
     return TrainingResult(
         weights=training.best,
         epochs=tuple(training.epochs),
-        best_epoch=best_epoch(training.epochs),
+        best_epoch=best_epoch(training.epochs, n_classes=network.n_classes),
         stopped=stopped,
         n_resumed=n_resumed,
     )
@@ -165,6 +165,7 @@ class _Training:
         self.epochs: list[EpochRecord] = []
         self.best: dict[str, np.ndarray] = {}
         self._learner = learner
+        self._n_classes = learner.averaged.n_classes
         self._batches = batches
         self._validation_set = validation_set
         self._params = params
@@ -196,7 +197,7 @@ class _Training:
                 used_s=used_s(self._device) - used_start,
             )
         )
-        if best_epoch(self.epochs) == epoch:
+        if best_epoch(self.epochs, n_classes=self._n_classes) == epoch:
             self.best = weights_of(self._learner.averaged)
 
     def _take_steps(self, epoch: int, used_start: float) -> list[Tensor]:

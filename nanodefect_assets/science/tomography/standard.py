@@ -36,8 +36,9 @@ _LEAST_MOVE_PX = 0.1
 _QUARTER_SIGMAS = 4.0 * np.sqrt(1.5)
 """Spread over quarters that noise makes, over the standard error of the whole: a quarter of the electrons, half the
 length, and three of four degrees of freedom counted as one of two."""
-_LEAST_SPREAD = 1.61
-"""Of four quarters over their noise, to be more than noise: chi-squared of three at 5 %."""
+_LEAST_SPREAD = 2.33
+"""Of four quarters over their noise, to be more than noise: chi-squared of three at 0.1 %. Taken for drift, chance
+would make the stated error ten times too large: the noise of quarters is five times that of the whole."""
 _UNSTEADY = 3.0
 _LEAST_CYCLES_OF_QUARTERS = 8
 

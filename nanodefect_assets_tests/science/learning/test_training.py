@@ -6,7 +6,7 @@ import torch
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.learning.apply import judge
-from nanodefect_assets.science.learning.curves import EpochRecord, why_stopped
+from nanodefect_assets.science.learning.curves import EpochRecord, best_epoch, why_stopped
 from nanodefect_assets.science.learning.learner import Learner, learning_rate
 from nanodefect_assets.science.learning.networks import build_network, weights_of
 from nanodefect_assets.science.learning.params import TrainingParams
@@ -163,6 +163,16 @@ def curve(*validation_losses, used_s=1.0):
         EpochRecord(epoch=index, train_loss=1, validation_loss=loss, validation_dice=0, wall_s=1, used_s=used_s)
         for index, loss in enumerate(validation_losses, 1)
     ]
+
+
+def test_of_two_classes_the_smallest_loss_is_kept_and_of_more_the_largest_dice_in_which_all_count_alike():
+    epochs = [
+        replace(epoch, validation_dice=dice)
+        for epoch, dice in zip(curve(3, 1, 2, 1), (0.2, 0.3, 0.8, 0.8), strict=True)
+    ]
+
+    assert best_epoch(epochs) == 2
+    assert best_epoch(epochs, n_classes=3) == 3
 
 
 def test_training_stops_as_published():
