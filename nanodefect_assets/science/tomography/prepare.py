@@ -15,6 +15,7 @@ from nanodefect_assets.domain.tilt_series import TiltSeries
 from nanodefect_assets.science.tomography.align import align_series, apply_alignment
 from nanodefect_assets.science.tomography.alignment_params import AlignmentParams
 from nanodefect_assets.science.tomography.choice import choose_alignment
+from nanodefect_assets.science.tomography.frame import fills_frame
 from nanodefect_assets.science.tomography.grids import coarser_series
 from nanodefect_assets.science.tomography.params import ReconstructionParams
 from nanodefect_assets.science.tomography.quality import ShellCorrelation, shell_correlation
@@ -145,8 +146,9 @@ def find_alignment(
 
     Notes
     -----
-    A series whose images lie off by little is aligned only if its images then foretell one another better: measured
-    shifts of an aligned series are noise.
+    A series whose images lie off by little is aligned only if its alignment comes to rest and its images then foretell
+    one another better: measured shifts of an aligned series are noise. So it is with a film that goes on beside the
+    frame: what enters at high tilt passes for a shift.
 
     Raises
     ------
@@ -167,7 +169,9 @@ def find_alignment(
     _require_enough(int(aligned.is_used.sum()))
     stray, spread = stray_px(found.shifts_px, nominal.taken(sound)), float(found.factors.std())
     is_doubtful = stray < params.doubtful_stray_px and spread < params.doubtful_factor_sd
-    came = is_doubtful and not _is_better(images, aligned, nominal, params)
+    is_doubtful = is_doubtful or fills_frame(images[sound])
+    is_at_rest = found.is_converged or not len(found.moves_px)
+    came = is_doubtful and not (is_at_rest and _is_better(images, aligned, nominal, params))
     return FoundAlignment(
         alignment=TiltAlignment.as_it_came(nominal, aligned.reasons) if came else aligned,
         source="found" if came else "computed",
