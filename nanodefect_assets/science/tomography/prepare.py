@@ -173,7 +173,7 @@ def find_alignment(
     is_at_rest = found.is_converged or not len(found.moves_px)
     came = is_doubtful and not (is_at_rest and _is_better(images, aligned, nominal, params))
     return FoundAlignment(
-        alignment=TiltAlignment.as_it_came(nominal, aligned.reasons) if came else aligned,
+        alignment=TiltAlignment.as_it_came(nominal).without(why) if came else aligned,
         source="found" if came else "computed",
         axis=axis.settled(0.0 if came else found.axis_deg),
         axis_deg=0.0 if came else found.axis_deg,
