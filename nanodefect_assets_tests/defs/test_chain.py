@@ -219,6 +219,7 @@ def test_previews_are_small_pictures(shown):
         assert len(png) < 100_000
 
 
+@pytest.mark.slow
 def test_an_aliquot_without_any_usable_micrograph_is_an_error_and_makes_empty_tables(home, ingest):
     folder = home.landing / "nothing-1"
     folder.mkdir()
@@ -279,6 +280,7 @@ def changed(before, after):
     return {key.split()[1] for key in after if before.get(key) != after[key]}
 
 
+@pytest.mark.slow
 def test_a_later_aliquot_and_a_changed_file_are_made_and_nothing_else(
     home_copy, landing_of, add_aliquots, ingest, pointers_of
 ):
