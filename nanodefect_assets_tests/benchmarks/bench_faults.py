@@ -199,8 +199,7 @@ def test_regions_unlike_the_training_are_novel_and_others_seldom(capsys):
             f"\nnovel of {len(regions)} regions: " + ", ".join(f"{name} {share:.2f}" for name, share in shares.items())
         )
     assert shares["as they are"] < 0.12
-    assert min(shares["contrast times 3"], shares["coarse noise"]) > 0.7
-    assert shares["blurred by 1.5 px"] > 0.3  # features over the support see through what blurs both
+    assert min(shares[name] for name in ("blurred by 1.5 px", "contrast times 3", "coarse noise")) > 0.7
 
 
 def test_wrong_labels_are_found_among_the_first_reviewed(one_setting, capsys):
