@@ -105,6 +105,21 @@ def test_controls_vary_network_and_optimiser_by_name(home, digits):
     ]
 
 
+def test_a_leaking_split_tells_what_training_was_told_of_test_images(home, digits):
+    take_sevens(home, file=str(digits))
+
+    study(home, methods=["standard"], split="leaking")
+
+    (row,) = studied_rows(home).to_dict(orient="records")
+    assert row["n_told_truly"] > 0
+    assert row["n_told_truly"] + row["n_told_falsely"] <= row["n_right"] + row["n_left"]
+
+
+def test_sizes_of_crops_are_refused_for_sevens():
+    with pytest.raises(ValueError, match="te_simulated alone"):
+        LabelNoiseParams(images=["sevens"], crop_px=32)
+
+
 def estimate_of(error_fraction):
     from nanodefect_assets.science.sem.noise import LabelErrorEstimate
 
@@ -208,7 +223,14 @@ def test_particles_as_synthesised_can_differ_in_size_alone(home):
         run_config={
             "ops": {
                 "sem__as_synthesised_study": {
-                    "config": {"methods": ["standard"], "n_repeats": 1, "left_facet": 1.0, "max_zoom": 0.0}
+                    "config": {
+                        "methods": ["standard"],
+                        "n_repeats": 1,
+                        "left_facet": 1.0,
+                        "max_zoom": 0.0,
+                        "crop_px": 32,
+                        "max_epochs": 2,
+                    }
                 }
             }
         },
@@ -216,7 +238,8 @@ def test_particles_as_synthesised_can_differ_in_size_alone(home):
 
     made = current_generation(home, AssetName(group="sem", noun="as_synthesised_study"), Place())
     found = made.rows(schemas.STUDIES)
-    assert found["variant"].tolist() == ["zoom 0, facet 1"] * 2
+    assert found["variant"].tolist() == ["zoom 0, 32 px, 2 epochs, facet 1"] * 2
+    assert found["n_epochs"].tolist() == [2, 2]
     assert found["is_simulated"].all()
     assert made.record.origin.params["left_facet"] == 1
 

@@ -16,7 +16,6 @@ from nanodefect_assets.defs.sem.studying import (
     Training,
     own_params,
     particles_of,
-    protocol_of,
 )
 from nanodefect_assets.defs.tracking import Tracking
 from nanodefect_assets.domain.generation import AssetName
@@ -74,7 +73,7 @@ def as_synthesised_study(
     from nanodefect_assets.science.synthetic.chiral import as_synthesised_crops
 
     population, params = own_params(config, AsSynthesisedParams), own_params(config, StudyParams)
-    kind = particles_of(protocol_of(params, home.run_size))
+    kind = particles_of(params, home.run_size)
     n = FAST_PARTICLES if home.run_size == "fast" else config.n_particles or _PUBLISHED_PARTICLES
     crops = as_synthesised_crops(n, kind, population, rng=generator_for(config.seed, str(_NAME)))
     images = prepare_images(fill_crops(crops.images) if config.sizes == "filled" else crops.images)

@@ -16,7 +16,6 @@ from nanodefect_assets.defs.sem.studying import (
     Training,
     own_params,
     particles_of,
-    protocol_of,
 )
 from nanodefect_assets.defs.tracking import Tracking
 from nanodefect_assets.domain.generation import AssetName
@@ -174,7 +173,7 @@ def _images(name: str, inputs: "list[StoredGeneration]", config: LabelNoiseConfi
     n = FAST_PARTICLES if home.run_size == "fast" else config.n_particles
     if name == "sevens":
         return prepare_images(inputs[0].arrays(SEVENS_ARRAY).read(SEVENS_ARRAY)[:n])
-    kind = particles_of(protocol_of(config, home.run_size))
+    kind = particles_of(config, home.run_size)
     simulated = ideal_crops(n or _TE_PARTICLES, kind, rng=generator_for(config.seed, str(_NAME)))
     return prepare_images(fill_crops(simulated.images) if config.sizes == "filled" else simulated.images)
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -116,12 +116,13 @@ def recipe_of(protocol: str, method: Method, *, is_digits: bool) -> "HandednessR
     return HandednessRecipe(network=network, training=training, augmentation=augmentation)
 
 
-def particles_of(protocol: str) -> "ChiralParticleParams":
-    """Return the simulated particles of a protocol: published and full ones in crops of 128 pixels, others of 64."""
+def particles_of(params: StudyParams, run_size: str) -> "ChiralParticleParams":
+    """Return a study's simulated particles: published and full ones in crops of 128 pixels, others of 64."""
     from nanodefect_assets.science.synthetic.chiral_params import ChiralParticleParams
 
     usual = ChiralParticleParams()
-    return usual if protocol in ("own", "thesis") else usual.in_crops_of(_REDUCED_PX)
+    protocols = usual.n_px if protocol_of(params, run_size) in ("own", "thesis") else _REDUCED_PX
+    return usual.in_crops_of(params.crop_px or protocols)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +181,8 @@ class StudyRunner:
 
         protocol = protocol_of(self.params, self.home.run_size)
         recipe = recipe_of(protocol, training.study.method, is_digits=self.images == "sevens")
+        if self.params.max_epochs:
+            recipe = replace(recipe, training=recipe.training.model_copy(update={"max_epochs": self.params.max_epochs}))
         tracked = self.tracking.training_run(
             self.context,
             self.home,
@@ -213,7 +216,7 @@ class StudyRunner:
             "forget_rate_from": self.params.forget_rate_from if is_co_teaching else "none",
             "protocol": protocol,
         }
-        more = [word for word in ("filled" if self.params.sizes == "filled" else None, self.population) if word]
+        more = self.params.departures + ([self.population] if self.population else [])
         if more:
             stated["variant"] = ", ".join([*([] if found["variant"] == USUAL else [found["variant"]]), *more])
         return {name: value for name, value in (found | stated).items() if name in STUDIES.names}

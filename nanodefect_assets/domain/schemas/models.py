@@ -173,7 +173,10 @@ STUDIES = Table(
         SIMULATED,
         text("method", "standard, two_step or co_teaching."),
         flag("is_antisymmetric", "Whether the network answers the mirror image with the opposite, by construction."),
-        text("variant", "usual, or in what it differs: averaging network, optimiser, contrast, sizes filled."),
+        text(
+            "variant",
+            "usual, or in what it differs: network, optimiser, augmentation, sizes, crops, epochs, population.",
+        ),
         text("split", "pairs, leaking (as published) or as_found."),
         number("error_percent", "Share of wrong labels: planted, or of the minority as found.", "%"),
         text("forget_rate_from", "Co-teaching: truth, estimate (from the images) or none for the other methods."),
@@ -185,6 +188,14 @@ STUDIES = Table(
         integer("n_right_wrong", "Right-handed ones called left."),
         integer("n_left_wrong", "Left-handed ones called right."),
         integer("n_wrong_both_ways", "Wrong if the image and its mirror decide together."),
+        integer(
+            "n_told_truly", "Images of the balanced test whose particle was trained on, truly labelled.", null=True
+        ),
+        integer("n_told_truly_wrong", "Of these, named wrongly.", null=True),
+        integer(
+            "n_told_falsely", "Images of the balanced test whose particle was trained on, wrongly labelled.", null=True
+        ),
+        integer("n_told_falsely_wrong", "Of these, named wrongly.", null=True),
         integer("n_skewed", "Images of a test with the minority of the training."),
         integer("n_skewed_called_left", "Of these, called left: f(x) times their number."),
         number("estimated_error_percent", "Share of wrong labels told from the images.", "%", null=True),

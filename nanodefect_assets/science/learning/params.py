@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 Architecture = Literal["unet", "unet_vgg16", "unet_resnet18", "unet_mobilenet", "atrous", "fpn"]
 """Networks that are compared: the small U-Net of fig. 3.1, and the five of chapter 4."""
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "fastest"]
+"""fastest: bfloat16 where the processor or GPU computes with it, float32 elsewhere."""
 
 
 class TrainingParams(BaseModel):
@@ -68,7 +69,9 @@ class TrainingParams(BaseModel):
         "0: the weights themselves.",
     )
     precision: Precision = Field(
-        default="float32", description="bfloat16: convolutions in half precision, weights and loss in float32."
+        default="float32",
+        description="bfloat16: convolutions in half precision, weights and loss in float32. fastest: so where the "
+        "processor or GPU has it, else float32.",
     )
     cropped_share: float = Field(
         default=0.0,

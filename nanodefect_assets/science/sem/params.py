@@ -158,7 +158,7 @@ class HandednessTrainingParams(BaseModel):
             patience=3,
             clean_epochs=5,
             forget_ramp_epochs=2,
-            precision="bfloat16",
+            precision="fastest",
         )
 
     @classmethod
@@ -264,11 +264,27 @@ class StudyParams(BaseModel):
     )
     n_repeats: int = Field(default=3, ge=1, le=20, description="Splits and trainings with other random numbers.")
     n_particles: int | None = Field(default=None, ge=20, description="Particles taken; None: all there are.")
+    crop_px: int | None = Field(
+        default=None, ge=16, le=1024, description="Edge of simulated particles' crops; None: the protocol's."
+    )
+    max_epochs: int | None = Field(
+        default=None, ge=1, description="Epochs on mirror-labelled images at most; None: the protocol's."
+    )
     protocol: Literal["by_size", "reduced", "own", "thesis"] = Field(
         default="by_size",
         description="by_size: reduced in a study, own in a full run, a few steps in a fast one. thesis: as published.",
     )
     seed: int = Field(default=2021, ge=0, description="Decides splits, planted errors, weights and order.")
+
+    @property
+    def departures(self) -> list[str]:
+        """In what crops and length of training differ from the protocol's, in words."""
+        words = [
+            "filled" if self.sizes == "filled" else None,
+            f"{self.crop_px} px" if self.crop_px else None,
+            f"{self.max_epochs} epochs" if self.max_epochs else None,
+        ]
+        return [word for word in words if word]
 
     @model_validator(mode="after")
     def _check_names(self) -> "StudyParams":
@@ -292,6 +308,8 @@ class LabelNoiseParams(StudyParams):
     @model_validator(mode="after")
     def _check_images(self) -> "LabelNoiseParams":
         _check_among("images", self.images, _IMAGES)
+        if "sevens" in self.images and (self.crop_px or self.sizes != "kept"):
+            raise ValueError("Expected crop_px and sizes for te_simulated alone: sevens stay as they are in the file.")
         return self
 
 

@@ -11,6 +11,7 @@ from nanodefect_assets.domain.progress import OnStep, ignore_progress
 from nanodefect_assets.domain.randomness import generator_for
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem.judge import HandednessScore, score
+from nanodefect_assets.science.sem.leak import LeakCounts, count_leak
 from nanodefect_assets.science.sem.mirror import HandedSet, mirror_label, mirrored
 from nanodefect_assets.science.sem.noise import LabelErrorEstimate, estimate_label_error
 from nanodefect_assets.science.sem.params import (
@@ -39,6 +40,8 @@ class StudyCell:
         bias, whatever the network.
     skewed : HandednessScore
         On clean test images with as large a minority as there are wrong labels.
+    leak : LeakCounts
+        Of the balanced test: images whose particle was trained on. None are but in the leaking split.
     estimate : LabelErrorEstimate or None
         Label error told from the images; None where it was not asked for.
     n_train : int
@@ -52,6 +55,7 @@ class StudyCell:
     balanced: HandednessScore
     balanced_both_ways: HandednessScore
     skewed: HandednessScore
+    leak: LeakCounts
     estimate: LabelErrorEstimate | None
     n_train: int
     trained: TrainedHandedness
@@ -165,6 +169,7 @@ def run_on_split(
         balanced=score(odds, split.test.is_right),
         balanced_both_ways=score(both_ways, split.test.is_right),
         skewed=score(of_skewed, split.skewed.is_right),
+        leak=count_leak(split, odds),
         estimate=estimate,
         n_train=len(split.train),
         trained=trained,

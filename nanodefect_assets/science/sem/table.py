@@ -1,6 +1,7 @@
 """Cells of a study as rows, and their means over repeats beside what was published."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -93,6 +94,7 @@ def _row(cell: StudyCell) -> dict[str, object]:
         "n_right_wrong": cell.balanced.n_right_wrong,
         "n_left_wrong": cell.balanced.n_left_wrong,
         "n_wrong_both_ways": cell.balanced_both_ways.n_right_wrong + cell.balanced_both_ways.n_left_wrong,
+        **asdict(cell.leak),
         "n_skewed": cell.skewed.n_right + cell.skewed.n_left,
         "n_skewed_called_left": cell.skewed.n_left - cell.skewed.n_left_wrong + cell.skewed.n_right_wrong,
         "estimated_error_percent": np.nan if estimate is None else 100 * estimate.error_fraction,
