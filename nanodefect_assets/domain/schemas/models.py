@@ -175,7 +175,7 @@ STUDIES = Table(
         flag("is_antisymmetric", "Whether the network answers the mirror image with the opposite, by construction."),
         text(
             "variant",
-            "usual, or in what it differs: network, optimiser, augmentation, sizes, crops, epochs, population.",
+            "usual, or what differs: network, optimiser, augmentation, sizes, crops, epochs, population.",
         ),
         text("split", "pairs, leaking (as published) or as_found."),
         number("error_percent", "Share of wrong labels: planted, or of the minority as found.", "%"),
@@ -188,13 +188,9 @@ STUDIES = Table(
         integer("n_right_wrong", "Right-handed ones called left."),
         integer("n_left_wrong", "Left-handed ones called right."),
         integer("n_wrong_both_ways", "Wrong if the image and its mirror decide together."),
-        integer(
-            "n_told_truly", "Images of the balanced test whose particle was trained on, truly labelled.", null=True
-        ),
+        integer("n_told_truly", "Test images of particles that were trained on, truly labelled.", null=True),
         integer("n_told_truly_wrong", "Of these, named wrongly.", null=True),
-        integer(
-            "n_told_falsely", "Images of the balanced test whose particle was trained on, wrongly labelled.", null=True
-        ),
+        integer("n_told_falsely", "Test images of particles that were trained on, wrongly labelled.", null=True),
         integer("n_told_falsely_wrong", "Of these, named wrongly.", null=True),
         integer("n_skewed", "Images of a test with the minority of the training."),
         integer("n_skewed_called_left", "Of these, called left: f(x) times their number."),
