@@ -36,7 +36,7 @@ class CropConfig(CropParams, InstanceParams, dg.Config):
     deps=[["hrtem", "segmentation"], ["hrtem", "particles"], ["samples", "micrographs"], ["samples", "manifest"]],
     partitions_def=sample,
     group_name="sem",
-    code_version="4",
+    code_version="5",
     kinds={"scikitimage", "zarr"},
     automation_condition=when_inputs_pass,
     check_specs=[
@@ -52,7 +52,7 @@ def te_crops(context: dg.AssetExecutionContext, config: CropConfig, home: HomeRe
     """Single particles of the scanning micrographs of a chiral batch: parted, masked, upright, counted once.
 
     Only for batches whose batch.yaml has a section `chirality`. Particles at an edge, too small, one on another, or in
-    the overlap of two tiles and seen better in the other are rows without a crop.
+    the overlap of two tiles and seen better in the other are rows without a crop; so are all of a pile.
     """
     from nanodefect_assets.domain.schemas import MAP_TILES, MICROGRAPHS, SEM_CROPS
     from nanodefect_assets.stores.manifests import read_sample_manifest

@@ -15,7 +15,8 @@ SEM_CROPS = Table(
         ),
         text(
             "left_out",
-            "edge, small, clump, blank, or duplicate in the overlap of two tiles; missing if it was cut.",
+            "edge, small, clump, pile (a piece, of a micrograph of clumps), blank, or duplicate (in the overlap of two "
+            "tiles); missing if it was cut.",
             null=True,
         ),
         text("duplicate_of", "Particle of another tile that is counted in its stead.", null=True),

@@ -1,6 +1,6 @@
 """Images of single particles, cut from scanning micrographs: parted, masked, upright, of one scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
@@ -31,7 +31,8 @@ class CutParticle:
     crop : ndarray of shape (crop_row, crop_col) or None
         Intensity in 255ths of the particle's maximum, 0 outside; None if it was left out.
     left_out : str or None
-        ``edge``, ``small``, ``clump`` (several, one on another) or ``blank``; None if it was cut.
+        ``edge``, ``small``, ``clump`` (several, one on another), ``pile`` (a piece, from a micrograph that is mostly
+        clumps) or ``blank``; None if it was cut.
     centroid_px : tuple of float
         ``(row, col)`` in the micrograph.
     length_px : float
@@ -81,7 +82,7 @@ def cut_crops(labelled: LabelledMicrograph, params: CropParams) -> list[CutParti
     for number, window in enumerate(ndimage.find_objects(labelled.labels), start=1):
         if window is not None:
             found.append(_cut(labelled, number, window, params, pixel_size_nm))
-    return found
+    return _without_pieces(found, np.bincount(labelled.labels.ravel()), params)
 
 
 def whole_image_crop(micrograph: Micrograph, params: CropParams) -> _Crop:
@@ -160,6 +161,22 @@ def _cut(
         scale=scale,
         turn_deg=turn_deg,
     )
+
+
+def _without_pieces(
+    found: list[CutParticle], areas: Int[np.ndarray, " label"], params: CropParams
+) -> list[CutParticle]:
+    """Return the particles of a micrograph, none of them cut if it is a pile.
+
+    Notes
+    -----
+    On eight simulated fields whole outlines had 0.36 of this area and more, and five in six of them were right; on
+    three they had less than 0.11, and none was. Of the measured pile they had 0.10: a facet and a rim.
+    """
+    whole, clumps = (sum(int(areas[cut.number]) for cut in found if cut.left_out == why) for why in (None, "clump"))
+    if whole >= params.min_whole_share * (whole + clumps):
+        return found
+    return [cut if cut.left_out else replace(cut, crop=None, left_out="pile") for cut in found]
 
 
 def _why_left_out(

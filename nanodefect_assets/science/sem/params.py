@@ -213,6 +213,13 @@ class CropParams(BaseModel):
         description="Faceted particles are convex: what fills less of its convex hull than this is several, one on "
         "another, and is left out. Particles cut by hand fill 0.96 or more.",
     )
+    min_whole_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share that whole particles have of the area of these and clumps: with less, the micrograph is a "
+        "pile, of which outlines are not found. What looks whole then is a piece, and is left out; 0: never.",
+    )
 
 
 class ProductionParams(BaseModel):

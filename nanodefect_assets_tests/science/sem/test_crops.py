@@ -155,6 +155,24 @@ def test_particles_that_lie_on_one_another_are_no_particle_of_a_hand(apart_px, l
     assert kept.crop is not None
 
 
+@pytest.mark.parametrize(("n_whole", "left_out"), [(1, "pile"), (2, None)])
+def test_what_looks_whole_in_a_pile_is_a_piece(n_whole, left_out):
+    """A crossed pair of bars of 7,600 pixels, and discs of 1,257: a seventh of the area, or a quarter."""
+    labels = np.zeros((140, 240), dtype=int)
+    labels[20:120, 60:100] = labels[50:90, 20:140] = 1
+    for number in range(n_whole):
+        here = np.zeros_like(labels)
+        disc(here, 70, 170 + 45 * number, radius=20)
+        labels[here > 0] = 2 + number
+    seen = labelled(np.where(labels, 50.0, 0), labels)
+
+    clump, *others = cut_crops(seen, PARAMS)
+    _, *all_cut = cut_crops(seen, PARAMS.model_copy(update={"min_whole_share": 0}))
+
+    assert (clump.left_out, {cut.left_out for cut in others}) == ("clump", {left_out})
+    assert all(cut.crop is not None for cut in all_cut)
+
+
 def test_real_particles_cut_by_hand_are_no_clumps(real_data):
     with np.load(real_data / "te_chirality" / "te_particles.npz") as crops:
         images = crops["images"]

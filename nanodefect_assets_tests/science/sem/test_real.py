@@ -115,9 +115,8 @@ def test_answers_about_real_crops_stay_under_a_half_turn_and_only_by_constructio
     assert staying > 0.5, shares
 
 
-@pytest.mark.slow
-def test_of_a_real_pile_only_what_has_the_outline_of_one_particle_is_cut(real_data):
-    """Some twenty particles one on another, of which mostly the bright rims are found: one outline is whole."""
+def test_of_a_real_pile_nothing_is_cut(real_data):
+    """Some twenty particles one on another: what has a convex outline is a facet or a rim."""
     image = np.asarray(Image.open(real_data / "te_chirality" / "te_sem_field_400.png").convert("L"), dtype=np.float32)
     micrograph = Micrograph(micrograph_id="te/end/f.png", counts=image, pixel_size_nm=None, modality="sem")
     found = segment_particles(micrograph, SegmentationParams())
@@ -126,5 +125,4 @@ def test_of_a_real_pile_only_what_has_the_outline_of_one_particle_is_cut(real_da
     cuts = cut_crops(LabelledMicrograph(micrograph=micrograph, labels=parted), CropParams())
 
     assert len(cuts) == len(names) > found.labels.max()
-    assert {cut.left_out for cut in cuts} == {None, "edge", "small", "clump"}
-    assert 1 <= sum(cut.crop is not None for cut in cuts) <= 3
+    assert {cut.left_out for cut in cuts} == {"edge", "small", "clump", "pile"}
