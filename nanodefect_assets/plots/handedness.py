@@ -49,7 +49,7 @@ def plot_as_synthesised(measured: pd.DataFrame, published: dict[str, tuple[float
     Parameters
     ----------
     measured : DataFrame
-        As for `plot_label_noise`, and ``forget_rate_from``. Antisymmetric networks are filled, plain ones grey.
+        As for `plot_label_noise`. Antisymmetric networks are filled, plain ones grey.
     published : dict
         Accuracy and standard error by method; hollow points.
     """

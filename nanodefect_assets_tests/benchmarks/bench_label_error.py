@@ -6,6 +6,7 @@ import pytest
 from nanodefect_assets.defs.sem.studying import particles_of, recipe_of
 from nanodefect_assets.science.sem.mirror import mirror_label, plant_error, prepare_images
 from nanodefect_assets.science.sem.noise import estimate_label_error
+from nanodefect_assets.science.sem.params import StudyParams
 from nanodefect_assets.science.synthetic.chiral import ideal_crops
 
 pytestmark = pytest.mark.benchmark
@@ -14,7 +15,11 @@ N_PARTICLES, PROTOCOL = 1200, "reduced"
 
 @pytest.fixture(scope="module")
 def simulated():
-    return prepare_images(ideal_crops(N_PARTICLES, particles_of(PROTOCOL), rng=np.random.default_rng(3)).images)
+    return prepare_images(
+        ideal_crops(
+            N_PARTICLES, particles_of(StudyParams(protocol=PROTOCOL), "study"), rng=np.random.default_rng(3)
+        ).images
+    )
 
 
 @pytest.mark.parametrize("error_fraction", [0.05, 0.2, 0.4, 0.1, 0.3])

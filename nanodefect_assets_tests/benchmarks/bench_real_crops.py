@@ -5,7 +5,7 @@ import pytest
 
 from nanodefect_assets.defs.sem.studying import particles_of, recipe_of
 from nanodefect_assets.science.sem.mirror import mirrored, prepare_images
-from nanodefect_assets.science.sem.params import HandednessStudyParams, MirrorLabelParams
+from nanodefect_assets.science.sem.params import HandednessStudyParams, MirrorLabelParams, StudyParams
 from nanodefect_assets.science.sem.study import run_cell
 from nanodefect_assets.science.sem.trained import predict_log_odds
 from nanodefect_assets.science.synthetic.chiral import ideal_crops
@@ -31,7 +31,11 @@ def real_crops(real_data):
 
 @pytest.fixture(scope="module")
 def simulated():
-    return prepare_images(ideal_crops(N_SIMULATED, particles_of(PROTOCOL), rng=np.random.default_rng(3)).images)
+    return prepare_images(
+        ideal_crops(
+            N_SIMULATED, particles_of(StudyParams(protocol=PROTOCOL), "study"), rng=np.random.default_rng(3)
+        ).images
+    )
 
 
 @pytest.mark.parametrize("name", list(TRAININGS))

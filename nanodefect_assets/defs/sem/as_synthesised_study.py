@@ -44,7 +44,7 @@ class AsSynthesisedConfig(StudyParams, AsSynthesisedParams, dg.Config):
 @dg.asset(
     key=list(_ASSET),
     group_name="sem",
-    code_version="3",
+    code_version="4",
     kinds={"pytorch", "mlflow"},
     check_specs=[
         declare_check(

@@ -23,7 +23,7 @@ _CROPS = AssetName(group="sem", noun="te_crops")
     deps=[dg.AssetDep(["sem", "te_crops"], partition_mapping=batch_of_sample)],
     partitions_def=synthesis_batch,
     group_name="sem",
-    code_version="3",
+    code_version="4",
     kinds={"pytorch", "mlflow"},
     output_required=False,
     automation_condition=when_inputs_settle,

@@ -51,7 +51,7 @@ class LabelNoiseConfig(LabelNoiseParams, dg.Config):
     deps=[["sem", "sevens"]],
     partitions_def=label_error,
     group_name="sem",
-    code_version="3",
+    code_version="4",
     kinds={"pytorch", "mlflow"},
     check_specs=[
         declare_check(

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import dagster as dg
 from pydantic import BaseModel
@@ -179,10 +179,7 @@ class StudyRunner:
     def _run(self, training: Training) -> dict[str, Any]:
         from nanodefect_assets.science.learning.devices import threads
 
-        protocol = protocol_of(self.params, self.home.run_size)
-        recipe = recipe_of(protocol, training.study.method, is_digits=self.images == "sevens")
-        if self.params.max_epochs:
-            recipe = replace(recipe, training=recipe.training.model_copy(update={"max_epochs": self.params.max_epochs}))
+        protocol, recipe = protocol_of(self.params, self.home.run_size), self._recipe(training.study.method)
         tracked = self.tracking.training_run(
             self.context,
             self.home,
@@ -201,6 +198,13 @@ class StudyRunner:
         self._checkpoint(training.name, "row").save(CheckpointState(arrays={}, record={"row": row}))
         self._checkpoint(training.name, "checkpoint").remove()
         return row
+
+    def _recipe(self, method: Method) -> "HandednessRecipe":
+        protocol = protocol_of(self.params, self.home.run_size)
+        recipe = recipe_of(protocol, method, is_digits=self.images == "sevens")
+        if self.params.max_epochs:
+            recipe = replace(recipe, training=recipe.training.for_epochs(self.params.max_epochs))
+        return recipe.settled(self.compute.pick_device())
 
     def _row(self, cell: "StudyCell", protocol: str) -> dict[str, Any]:
         from nanodefect_assets.domain.schemas import STUDIES
@@ -244,7 +248,8 @@ class StudyRunner:
         from nanodefect_assets.stores.checkpoints import FileCheckpoint
 
         code = self.context.assets_def.code_versions_by_key[self.context.asset_key]
-        words = [self.params.model_dump_json(), self.home.run_size, self.fingerprint, code or "", self.images]
+        recipes = [self._recipe(method).text for method in get_args(Method)]
+        words = [self.params.model_dump_json(), *recipes, self.fingerprint, code or "", self.images]
         digest = hashlib.sha256("\n".join([*words, f"{self.error_percent:g}"]).encode()).hexdigest()[:16]
         return FileCheckpoint(self.home.home.work / "sem" / self.study / digest / f"{name}.{kind}")
 

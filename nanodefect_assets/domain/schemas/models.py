@@ -199,7 +199,7 @@ STUDIES = Table(
         number("estimated_error_high_percent", "Upper end of what the images allow.", "%", null=True),
         integer("best_epoch", "Epoch of which the weights are, from 0."),
         integer("n_epochs", "Epochs trained."),
-        number("duration_s", "Time by the clock.", "s"),
+        number("duration_s", "Time by the clock since the training began, or last went on.", "s"),
         text("mlflow_run_id", "MLflow run of the training."),
     ),
     key=(

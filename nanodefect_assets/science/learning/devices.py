@@ -33,8 +33,15 @@ def seeded(seed: int) -> Iterator[None]:
 
 def autocast(device: str, precision: Precision) -> torch.autocast:
     """Return the context in which convolutions compute in `precision`."""
-    is_half = precision == "bfloat16" or (precision == "fastest" and computes_bfloat16(device))
+    is_half = settle_precision(device, precision) == "bfloat16"
     return torch.autocast(torch.device(device).type, dtype=torch.bfloat16, enabled=is_half)
+
+
+def settle_precision(device: str, precision: Precision) -> Precision:
+    """Return what `precision` is on `device`: ``float32`` or ``bfloat16``."""
+    if precision != "fastest":
+        return precision
+    return "bfloat16" if computes_bfloat16(device) else "float32"
 
 
 def computes_bfloat16(device: str) -> bool:

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem.judge import log_odds
 from nanodefect_assets.science.sem.mirror import mirrored
-from nanodefect_assets.science.sem.trained import TrainedHandedness, restore_networks
+from nanodefect_assets.science.sem.trained import TrainedHandedness, require_crop_size, restore_networks
 
 _Odds = Float[np.ndarray, " n"]
 
@@ -53,6 +53,7 @@ def answer(
     A half turn keeps the hand, a mirror changes it. An antisymmetric network agrees with itself under the mirror by
     construction: of its four answers two are news.
     """
+    require_crop_size(trained, images)
     networks = restore_networks(trained, device=device)
     turned = np.ascontiguousarray(images[:, ::-1, ::-1])
     each = np.stack(

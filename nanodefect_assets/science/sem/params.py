@@ -102,10 +102,10 @@ class HandednessTrainingParams(BaseModel):
         "learnt; None: never. "
         "The weights kept are those of the best epoch either way.",
     )
-    chosen_by: Literal["loss", "rescaled_loss"] = Field(
+    chosen_by: Literal["loss", "rescaled_loss", "last"] = Field(
         default="rescaled_loss",
         description="What is smallest on the noisy validation images in the best epoch: the loss, as published, or the "
-        "loss after the answers are scaled by the factor that suits them best.",
+        "loss after the answers are scaled by the factor that suits them best. last: the last epoch.",
     )
     clean_epochs: int = Field(default=10, ge=1, description="Two-step: epochs on the few clean images.")
     clean_images_per_epoch: int = Field(default=288, ge=2, description="Two-step: augmented images of a clean epoch.")
@@ -123,6 +123,23 @@ class HandednessTrainingParams(BaseModel):
         description="Of convolutions and dense layers in training and in choosing the epoch; weights, losses and "
         "final answers are float32 always.",
     )
+
+    def to_the_end(self) -> "HandednessTrainingParams":
+        """Return the same training without early stopping, of which the last epoch counts."""
+        return self.model_copy(update={"chosen_by": "last", "patience": None})
+
+    def for_epochs(self, max_epochs: int) -> "HandednessTrainingParams":
+        """Return the same training, shorter or longer: what comes at a certain epoch comes by its middle at the latest.
+
+        Co-teaching would else never leave out the share that it is told.
+        """
+        middle = max(1, max_epochs // 2)
+        stated = {
+            "max_epochs": max_epochs,
+            "forget_ramp_epochs": min(self.forget_ramp_epochs, middle),
+            "decay_from_epoch": None if self.decay_from_epoch is None else min(self.decay_from_epoch, middle),
+        }
+        return HandednessTrainingParams.model_validate(self.model_dump() | stated)
 
     @classmethod
     def thesis(cls, method: Method) -> "HandednessTrainingParams":
@@ -169,7 +186,7 @@ class HandednessTrainingParams(BaseModel):
 
 
 class HandednessAugmentationParams(BaseModel):
-    """Free parameters of `HandednessAugmentation`. There is no mirror: it would change the hand."""
+    """Free parameters of `augment`. There is no mirror: it would change the hand."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -359,8 +376,3 @@ class HandednessStudyParams(BaseModel):
     def plain(self) -> "HandednessStudyParams":
         """The same with a plain network: its label error is estimated for both, whichever is trained first."""
         return self.model_copy(update={"is_antisymmetric": False})
-
-    @property
-    def stream(self) -> str:
-        """Name of its random numbers; what was added later counts only where it is set, so that old results hold."""
-        return self.model_dump_json(exclude=None if self.max_zoom is not None else {"max_zoom"})

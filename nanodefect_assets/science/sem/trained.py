@@ -6,6 +6,8 @@ import numpy as np
 from jaxtyping import Float
 from torch import nn
 
+from nanodefect_assets.domain.refusal import Refusal
+from nanodefect_assets.science.learning.devices import settle_precision
 from nanodefect_assets.science.sem.judge import log_odds
 from nanodefect_assets.science.sem.network import build_handedness_network
 from nanodefect_assets.science.sem.params import (
@@ -25,6 +27,16 @@ class HandednessRecipe:
     network: HandednessNetworkParams
     training: HandednessTrainingParams
     augmentation: HandednessAugmentationParams
+
+    def settled(self, device: str) -> "HandednessRecipe":
+        """Return the recipe with the precision that it has on `device`, so that a record of it tells all."""
+        precision = settle_precision(device, self.training.precision)
+        return replace(self, training=self.training.model_copy(update={"precision": precision}))
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        return " ".join(part.model_dump_json() for part in (self.network, self.training, self.augmentation))
 
     def antisymmetric(self, n_train: int) -> "HandednessRecipe":
         """Return the recipe with an antisymmetric network, at the same cost of an epoch.
@@ -95,5 +107,17 @@ def restore_networks(trained: TrainedHandedness, *, device: str = "cpu") -> list
 def predict_log_odds(
     trained: TrainedHandedness, images: Float[np.ndarray, "n row col"], *, device: str = "cpu"
 ) -> Float[np.ndarray, " n"]:
-    """Return the logarithm of the odds that each particle is right-handed."""
+    """Return the logarithm of the odds that each particle is right-handed; crops must be as large as those learnt."""
+    require_crop_size(trained, images)
     return log_odds(restore_networks(trained, device=device), images, device=device)
+
+
+def require_crop_size(trained: TrainedHandedness, images: Float[np.ndarray, "n row col"]) -> None:
+    """Refuse crops of another size than those that were learnt: some networks would answer, and mean nothing by it."""
+    if images.shape[1:] != (trained.n_px, trained.n_px):
+        raise Refusal(
+            "crop_size",
+            expected=f"crops of {trained.n_px} x {trained.n_px} pixels, as the model learnt",
+            got=" x ".join(map(str, images.shape[1:])),
+            advice="Make the model again from the crops as they are now, or set n_px of sem/te_crops back.",
+        )

@@ -1,7 +1,7 @@
 """Three ways to learn handedness from mirror labels: standard, two-step, co-teaching."""
 
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -110,12 +110,19 @@ def train_co_teaching(
         Share of each batch, those with the largest loss, that is left out once the ramp is over: the label error, given
         or estimated (`estimate_label_error`).
 
+    Notes
+    -----
+    The weights kept are those of the last epoch, whatever `recipe` says of its choice. Where wrong labels go with looks
+    they do so in the validation images too: by these, networks that learnt the true hand are worse than those that
+    learnt the label, and the epoch chosen is one before wrong labels are left out.
+
     References
     ----------
     .. [1] B. Han et al., Adv. Neural Inf. Process. Syst. 31 (2018), arXiv:1804.06872, algorithm 1.
     """
     if not 0 <= forget_rate <= 0.5:
         raise Refusal("forget_rate", expected="a share from 0 to 0.5", got=f"{forget_rate:g}")
+    recipe = replace(recipe, training=recipe.training.to_the_end())
     training = _Training(train, validation, recipe, rng=rng, device=device, forget_rate=forget_rate, n_networks=2)
     return training.run(on_step, checkpoint)
 
@@ -130,6 +137,8 @@ class _History:
     rescaled_loss: list[float] = field(default_factory=list)
 
     def best_epoch(self, chosen_by: str) -> int:
+        if chosen_by == "last":
+            return len(self.train_loss) - 1
         return int(np.argmin(self.validation_loss if chosen_by == "loss" else self.rescaled_loss))
 
 

@@ -119,3 +119,24 @@ def test_the_published_study_leaks_and_is_told_the_rate():
 
     assert (published.protocol, published.split, published.forget_rate_from) == ("thesis", "leaking", "truth")
     assert (published.networks, published.optimisers, published.n_repeats) == (["plain"], ["own"], 3)
+
+
+def test_co_teaching_keeps_its_last_epoch_whatever_the_noisy_labels_say(letters, recipe, monkeypatch):
+    answers = iter([3.0, 0.0, 0.0, -3.0])
+
+    def answer_always(networks, optimisers, images, step, *, seed, device):
+        with torch.no_grad():
+            for network in networks:
+                network.answer.weight.zero_()
+                network.answer.bias.copy_(torch.tensor([0.0, next(answers)]))
+        return 0.5
+
+    monkeypatch.setattr(training, "train_epoch", answer_always)
+    labelled = mirror_label(letters(20))
+
+    trained = training.train_co_teaching(
+        labelled, labelled, 0.2, recipe(max_epochs=2, patience=1, chosen_by="loss"), rng=np.random.default_rng(0)
+    )
+
+    assert (trained.best_epoch, trained.stopped) == (1, "finished")
+    assert trained.weights["1.answer.bias"].tolist() == [0, -3]
