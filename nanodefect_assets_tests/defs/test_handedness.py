@@ -187,6 +187,8 @@ def test_the_fraction_of_a_dropped_batch_is_found_and_its_hands_are_named(chiral
     assert (whole["n_particles"], whole["n_micrographs"], whole["is_simulated"]) == (len(is_right), 3, True)
     assert whole["left_fraction"] == pytest.approx(np.mean(~is_right), abs=0.05)
     assert whole["minority_fraction_low"] < np.mean(~is_right) < whole["minority_fraction_high"]
+    assert whole["n_unseen"] == len(is_right)
+    assert whole["minority_fraction_unseen"] == pytest.approx(np.mean(~is_right), abs=0.1)
 
 
 @pytest.mark.slow
@@ -202,6 +204,7 @@ def test_each_particle_has_its_hand_and_leads_back_to_its_model(chiral):
     assert len(order) == len(is_right)
     assert np.mean([(one["hand"] == "right") == hand for one, hand in zip(order, is_right, strict=True)]) > 0.95
     assert all(one["was_trained_on"] for one in order)
+    assert np.mean([(one["log_odds_unseen"] > 0) == hand for one, hand in zip(order, is_right, strict=True)]) > 0.9
     assert all((one["p_right"] >= 0.5) == (one["hand"] == "right") for one in order)
 
 

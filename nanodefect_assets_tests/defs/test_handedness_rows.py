@@ -38,6 +38,7 @@ def test_fractions_count_the_minority_and_the_left_hand_of_each_aliquot_and_of_a
             "aliquot": ["t1", "t1", "t1", "t1", "t2", "t2"],
             "is_simulated": False,
             "log_odds": [1.0, -1.0, 2.0, 3.0, -1.0, -2.0],
+            "log_odds_unseen": [1.0, -1.0, -2.0, 3.0, None, None],
             "hand": ["left", "right", "left", "left", "right", "right"],
         }
     )
@@ -50,5 +51,7 @@ def test_fractions_count_the_minority_and_the_left_hand_of_each_aliquot_and_of_a
         None: (3, 6, 3),
     }
     assert rows[None]["left_fraction"] == rows[None]["minority_fraction"] == 0.5
+    assert (rows["t1"]["n_unseen"], rows["t1"]["minority_fraction_unseen"]) == (4, 0.5)
+    assert (rows["t2"]["n_unseen"], rows["t2"]["minority_fraction_unseen"]) == (0, None)
     assert rows["t2"]["minority_fraction_low"] is None, "one micrograph tells nothing of its like"
     assert rows[None]["minority_fraction_low"] < 0.5 < rows[None]["minority_fraction_high"]

@@ -24,7 +24,7 @@ _HANDEDNESS = AssetName(group="sem", noun="handedness")
     deps=[dg.AssetDep(["sem", "handedness"], partition_mapping=batch_of_sample)],
     partitions_def=synthesis_batch,
     group_name="population",
-    code_version="1",
+    code_version="2",
     kinds={"pandas", "parquet"},
     automation_condition=when_inputs_settle,
     check_specs=[
@@ -39,8 +39,9 @@ _HANDEDNESS = AssetName(group="sem", noun="handedness")
 def handedness_fraction(context: dg.AssetExecutionContext, home: HomeResource) -> dg.MaterializeResult:
     """Share of the rarer hand in each aliquot of a batch and in all of it: 95 % intervals clustered by micrograph.
 
-    It counts what the model says; the model's own errors are not corrected for. Empty for batches that are not chiral,
-    and for those that the model abstains from.
+    It counts what the model says; the model's own errors are not corrected for. Beside it stands what networks say of
+    the same particles that did not learn from them: a model that repeats wrong labels finds fewer of the minority.
+    Empty for batches that are not chiral, and for those that the model abstains from.
     """
     import pandas as pd
 
@@ -97,6 +98,7 @@ def _fraction(particles: "pd.DataFrame") -> dict[str, Any]:
 
     clusters, _ = pd.factorize(particles["micrograph_id"])
     found = clustered_fraction((particles["log_odds"] <= 0).to_numpy(), clusters)
+    unseen = particles["log_odds_unseen"].dropna()
     is_named = bool(particles["hand"].notna().all())
     n_left = int((particles["hand"] == "left").sum())
     return {
@@ -107,6 +109,8 @@ def _fraction(particles: "pd.DataFrame") -> dict[str, Any]:
         "minority_fraction_se": _known(found.standard_error),
         "minority_fraction_low": _known(found.low),
         "minority_fraction_high": _known(found.high),
+        "n_unseen": len(unseen),
+        "minority_fraction_unseen": float((unseen <= 0).mean()) if len(unseen) else None,
         "n_left": n_left if is_named else None,
         "left_fraction": n_left / found.n if is_named else None,
     }

@@ -59,7 +59,10 @@ def read_crops(generations: "Iterable[StoredGeneration]") -> CropSet:
 
 
 def find_anchor(anchor: Anchor, generations: "Iterable[StoredGeneration]") -> str | None:
-    """Return the id of the particle that an anchor names; None if there is no such particle."""
+    """Return the id of the particle that an anchor names; None if there is no such particle.
+
+    Of a particle that is counted in another tile, that one's.
+    """
     from nanodefect_assets.domain.schemas import SEM_CROPS
 
     for generation in generations:
@@ -68,13 +71,20 @@ def find_anchor(anchor: Anchor, generations: "Iterable[StoredGeneration]") -> st
         ids = rows["particle_id"][rows["micrograph_id"] == item].tolist()
         if not ids:
             continue
-        if anchor.label is not None:
-            wanted = f"{item}#{anchor.label}"
-            return wanted if wanted in ids else None
-        if anchor.position_px is None:
-            return ids[0] if len(ids) == 1 else None
-        return _at_position(generation, item, anchor.position_px, ids)
+        counted_as = rows.set_index("particle_id")["duplicate_of"].dropna().to_dict()
+        found = _named(generation, item, anchor, ids)
+        return counted_as.get(found, found)
     return None
+
+
+def _named(generation: "StoredGeneration", item: str, anchor: Anchor, ids: list[str]) -> str | None:
+    """Return the id of the particle of one image that an anchor names."""
+    if anchor.label is not None:
+        wanted = f"{item}#{anchor.label}"
+        return wanted if wanted in ids else None
+    if anchor.position_px is None:
+        return ids[0] if len(ids) == 1 else None
+    return _at_position(generation, item, anchor.position_px, ids)
 
 
 def _at_position(generation: "StoredGeneration", item: str, position_px: tuple[int, int], ids: list[str]) -> str | None:

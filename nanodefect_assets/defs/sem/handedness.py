@@ -32,7 +32,7 @@ _N_SHOWN = 24
     deps=[["sem", "te_crops"], dg.AssetDep(["sem", "handedness_model"], partition_mapping=batch_of_sample)],
     partitions_def=sample,
     group_name="sem",
-    code_version="1",
+    code_version="2",
     kinds={"pytorch", "parquet"},
     automation_condition=when_inputs_or_models_pass(["sem", "handedness_model"]),
     check_specs=[
@@ -66,7 +66,8 @@ def handedness(context: dg.AssetExecutionContext, home: HomeResource, compute: C
         out.n_items = 0 if found is None else len(found.rows)
         if model is not None and found is not None and len(found.rows):
             was_seen = any(source.generation == crops.record.name for source in model.record.inputs)
-            out.add_rows(HANDEDNESS, _judge(home, compute, found, models[0], was_trained_on=was_seen))
+            unseen = _unseen(model) if was_seen else {}
+            out.add_rows(HANDEDNESS, _judge(home, compute, found, models[0], unseen, was_trained_on=was_seen))
     rows = upstream(context, home, *_ASSET).rows(HANDEDNESS)
     return report(
         out,
@@ -84,24 +85,42 @@ def _stated(rows: "pd.DataFrame") -> list[dict[str, Any]]:
     ]
 
 
+def _unseen(model: "StoredGeneration") -> dict[str, float]:
+    """Return by particle what networks said that had not learnt from it; models made before that was kept have none."""
+    from nanodefect_assets.domain.schemas import UNSEEN_HANDS
+
+    if not model.rows_path(UNSEEN_HANDS).exists():
+        return {}
+    rows = model.rows(UNSEEN_HANDS)
+    return dict(zip(rows["particle_id"], rows["log_odds"].astype(float), strict=True))
+
+
 def _judge(
-    home: HomeResource, compute: Compute, found: CropSet, model: dict[Any, Any], *, was_trained_on: bool
+    home: HomeResource,
+    compute: Compute,
+    found: CropSet,
+    model: dict[Any, Any],
+    unseen: dict[str, float],
+    *,
+    was_trained_on: bool,
 ) -> list[dict[str, Any]]:
     """Return the rows of `HANDEDNESS` of a sample."""
     from nanodefect_assets.science.learning.devices import threads
     from nanodefect_assets.science.sem.answers import answer
+    from nanodefect_assets.science.sem.mirror import scale_crops
     from nanodefect_assets.stores.registry import model_version
 
     stored = model_version(home.home, model["model_name"], model["model_version"])
     share = model["estimated_minority_share"]
     error = 0.0 if share is None else min(float(share), _LARGEST_ERROR)
-    images = found.images.astype("float32") / found.images.max(axis=(1, 2), keepdims=True)
+    images = scale_crops(found.images)
     with threads(compute.n_threads):
         answers = answer(trained_of(stored), images, error_fraction=error, device=compute.pick_device())
     return [
         {
             **{name: row[name] for name in ("particle_id", "micrograph_id", "is_simulated")},
             **_said(answers, at, model["majority_hand"]),
+            "log_odds_unseen": unseen.get(row["particle_id"]),
             "was_trained_on": was_trained_on,
             "model_version": stored.version,
         }

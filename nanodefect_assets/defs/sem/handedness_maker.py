@@ -50,6 +50,25 @@ class _Anchors:
     missing: tuple[str, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class MadeModel:
+    """What came of a batch.
+
+    Attributes
+    ----------
+    row : dict
+        Of `HANDEDNESS_MODELS`.
+    unseen : list of dict
+        Rows of `UNSEEN_HANDS`.
+    missing : tuple of str
+        Anchors that were not found.
+    """
+
+    row: dict[str, Any]
+    unseen: list[dict[str, Any]]
+    missing: tuple[str, ...]
+
+
 class HandednessMaker:
     """Trains, names and registers the model of one batch."""
 
@@ -68,8 +87,8 @@ class HandednessMaker:
         self._compute, self._tracking = compute, tracking
         self._manifest, self._chirality, self._inputs = manifest, chirality, inputs
 
-    def make(self) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """Return the row of `HANDEDNESS_MODELS`, and the anchors that were not found."""
+    def make(self) -> MadeModel:
+        """Train and name, or say why not."""
         from nanodefect_assets.science.sem.advice import Choice, choose_method
 
         crops = read_crops(self._inputs)
@@ -81,8 +100,9 @@ class HandednessMaker:
         row = self._row(crops, anchors, choice)
         if choice.method is None:
             row["hand_reason"] = "No model."
-            return row, anchors.missing
-        return row | self._train(crops, anchors, choice), anchors.missing
+            return MadeModel(row=row, unseen=[], missing=anchors.missing)
+        said, unseen = self._train(crops, anchors, choice)
+        return MadeModel(row=row | said, unseen=unseen, missing=anchors.missing)
 
     def forget(self) -> None:
         """Remove what an interrupted training would need to go on."""
@@ -101,15 +121,14 @@ class HandednessMaker:
         folder = self._home.home.work / "sem" / "handedness_model"
         return FileCheckpoint(folder / f"{self._manifest.batch}-{digest}.{kind}")
 
-    def _train(self, crops: CropSet, anchors: _Anchors, choice: "Choice") -> dict[str, Any]:
-        """Train, name the hands by the anchors, register; return what the row says of it."""
-        import numpy as np
-
+    def _train(
+        self, crops: CropSet, anchors: _Anchors, choice: "Choice"
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Train, name the hands by the anchors, register; return what the row says of it, and rows of unseen hands."""
         from nanodefect_assets.domain.randomness import generator_for
         from nanodefect_assets.science.learning.devices import threads
-        from nanodefect_assets.science.sem.answers import answer
         from nanodefect_assets.science.sem.mirror import prepare_images
-        from nanodefect_assets.science.sem.production import name_hands, train_for_batch
+        from nanodefect_assets.science.sem.production import train_for_batch
 
         images, device = prepare_images(crops.images), self._compute.pick_device()
         tracked = self._tracking.training_run(
@@ -132,28 +151,25 @@ class HandednessMaker:
             run.log_text("reason.txt", trained.choice.reason)
             said = _estimated(trained) | {"method": trained.choice.method, "reason": trained.choice.reason}
             if trained.model is None:
-                return said | {"hand_reason": "No model."}
+                return said | {"hand_reason": "No model."}, []
             for name in ("train_loss", "validation_loss", "rescaled_loss"):
                 run.log_curve(name, [float(value) for value in getattr(trained.model, name)])
-            odds = (
-                answer(trained.model, images[anchors.indices], device=device).log_odds if len(anchors.indices) else []
-            )
-            named = name_hands(np.asarray(odds, dtype=float), anchors.is_right)
             version = self._register(trained, crops, run.run_id)
-        return (
-            said
-            | _named(named)
-            | {
-                "model_name": MODEL_NAME,
-                "model_version": version,
-                "mlflow_run_id": run.run_id,
-            }
-        )
+        registered = {"model_name": MODEL_NAME, "model_version": version, "mlflow_run_id": run.run_id}
+        return said | _named(trained.named) | registered, self._unseen(trained, crops)
+
+    def _unseen(self, trained: "Trained", crops: CropSet) -> list[dict[str, Any]]:
+        assert trained.unseen is not None
+        stated = crops.rows[["particle_id", "is_simulated"]].to_dict(orient="records")
+        return [
+            {**row, "synthesis_batch": self._manifest.batch, "log_odds": float(odds)}
+            for row, odds in zip(stated, trained.unseen, strict=True)
+        ]
 
     def _recipe(self, choice: "Choice", *, n_particles: int) -> "HandednessRecipe":
         assert choice.method is not None
         protocol = "fast" if self._home.run_size == "fast" else self._config.protocol
-        recipe = recipe_of(protocol, choice.method, is_digits=False)
+        recipe = recipe_of(protocol, choice.method, is_digits=False).settled(self._compute.pick_device())
         return recipe.antisymmetric(2 * n_particles) if self._config.is_antisymmetric else recipe
 
     def _find_anchors(self, crops: CropSet) -> _Anchors:
@@ -205,7 +221,9 @@ def _estimated(trained: "Trained") -> dict[str, Any]:
     }
 
 
-def _named(named: "NamedHands") -> dict[str, Any]:
+def _named(named: "NamedHands | None") -> dict[str, Any]:
+    if named is None:
+        return {}
     return {
         "majority_hand": named.majority,
         "hand_reason": named.reason,

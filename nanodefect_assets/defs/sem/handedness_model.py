@@ -52,7 +52,7 @@ def handedness_model(
     chiral nothing is made, so that nothing below is asked for.
     """
     from nanodefect_assets.domain.keys import Place
-    from nanodefect_assets.domain.schemas import HANDEDNESS_MODELS
+    from nanodefect_assets.domain.schemas import HANDEDNESS_MODELS, UNSEEN_HANDS
     from nanodefect_assets.stores.corrections import manifest_in_force
     from nanodefect_assets.stores.generations import current_generation
 
@@ -71,12 +71,15 @@ def handedness_model(
         maker = HandednessMaker(context, config, home, compute, tracking, manifest, chirality, inputs)
     with making(context, home, inputs=inputs, params=config) as out:
         out.add_rows(HANDEDNESS_MODELS, [])
+        out.add_rows(UNSEEN_HANDS, [])
         checks, metadata = _results(None, ()), {}
         if maker is not None:
-            row, missing = maker.make()
-            out.n_items = row["n_particles"]
-            out.add_rows(HANDEDNESS_MODELS, [row])
-            checks, metadata = _results(row, missing), {name: value for name, value in row.items() if value is not None}
+            made = maker.make()
+            out.n_items = made.row["n_particles"]
+            out.add_rows(HANDEDNESS_MODELS, [made.row])
+            out.add_rows(UNSEEN_HANDS, made.unseen)
+            checks = _results(made.row, made.missing)
+            metadata = {name: value for name, value in made.row.items() if value is not None}
     if maker is not None:
         maker.forget()
     yield report(out, metadata=metadata, checks=checks)

@@ -56,7 +56,7 @@ from nanodefect_assets.domain.schemas.samples import (
     TILT_SERIES,
     TILTS,
 )
-from nanodefect_assets.domain.schemas.sem import HANDEDNESS, HANDEDNESS_MODELS, SEM_CROPS
+from nanodefect_assets.domain.schemas.sem import HANDEDNESS, HANDEDNESS_MODELS, SEM_CROPS, UNSEEN_HANDS
 from nanodefect_assets.domain.schemas.store import GENERATION_INPUTS, GENERATIONS, RUNS
 from nanodefect_assets.domain.schemas.tomography import (
     ALIGNED_SERIES,
@@ -138,6 +138,7 @@ WRITTEN: tuple[Table, ...] = (
     SEM_CROPS,
     STUDIES,
     HANDEDNESS_MODELS,
+    UNSEEN_HANDS,
     HANDEDNESS,
     HANDEDNESS_FRACTIONS,
 )
@@ -208,6 +209,7 @@ __all__ = [
     "TRAININGS",
     "TRAINING_MICROGRAPHS",
     "TRAINING_REGIONS",
+    "UNSEEN_HANDS",
     "WRITTEN",
     "provenance_of",
 ]

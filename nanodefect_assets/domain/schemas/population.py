@@ -153,6 +153,10 @@ HANDEDNESS_FRACTIONS = Table(
         number("minority_fraction_se", "Standard error, clustered by micrograph; needs two.", null=True),
         number("minority_fraction_low", "Lower end of the 95 % interval.", null=True),
         number("minority_fraction_high", "Upper end of the 95 % interval.", null=True),
+        integer(
+            "n_unseen", "Of the particles, those of which a network was asked that did not learn from them.", null=True
+        ),
+        number("minority_fraction_unseen", "Share of these that it calls other than the majority.", null=True),
         integer("n_left", "Particles called left-handed; missing if no anchor names the hands.", null=True),
         number("left_fraction", "Their share.", null=True),
     ),

@@ -54,6 +54,19 @@ HANDEDNESS_MODELS = Table(
     key=("synthesis_batch",),
 )
 
+UNSEEN_HANDS = Table(
+    name="unseen_hands",
+    meaning="What a network says of a particle of a chiral batch that it did not learn from: each third of the batch "
+    "is asked of a network that learnt from the rest.",
+    columns=(
+        text("particle_id", "The particle, as in sem_crops."),
+        BATCH,
+        SIMULATED,
+        number("log_odds", "Natural log odds that it is of the batch's majority; each network has a scale of its own."),
+    ),
+    key=("particle_id",),
+)
+
 HANDEDNESS = Table(
     name="handedness",
     meaning="The hand of one particle of a scanning micrograph.",
@@ -62,6 +75,11 @@ HANDEDNESS = Table(
         MICROGRAPH,
         SIMULATED,
         number("log_odds", "Natural log odds that it is of the batch's majority, against the labels learnt from."),
+        number(
+            "log_odds_unseen",
+            "The same by a network that did not learn from it; missing for what came after the training.",
+            null=True,
+        ),
         number("p_majority", "Chance that it is of the majority, corrected for wrong labels learnt from."),
         number("agreement", "Share of the answers to image, half turn and mirrors that name the same hand."),
         text("hand", "right or left; missing if no anchor names the hands.", null=True),

@@ -97,6 +97,11 @@ def prepare_images(images: np.ndarray, *, file: str = "", n_px: int | None = Non
         raise Refusal(
             "too_few_particles", expected=f"at least {_LEAST_PARTICLES} particles", got=str(len(images)), file=file
         )
+    return scale_crops(images, file=file)
+
+
+def scale_crops(images: np.ndarray, *, file: str = "") -> Float[np.ndarray, "n row col"]:
+    """Return crops, however few, as float32, each divided by its maximum; blank ones are refused."""
     values = images.astype(np.float32)
     _refuse_blank(values, file)
     return values / values.max(axis=(1, 2), keepdims=True)

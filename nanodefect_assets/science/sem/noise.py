@@ -67,6 +67,22 @@ class LabelErrorEstimate:
     n_particles: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class UnseenAnswers:
+    """What networks say of particles that they did not learn from.
+
+    Attributes
+    ----------
+    log_odds : ndarray of shape (n,)
+        Of being what the label says, in the order of the particles' numbers.
+    judge : ndarray of shape (n,)
+        Number of the network that was asked.
+    """
+
+    log_odds: _Odds
+    judge: Int[np.ndarray, " n"]
+
+
 def estimate_label_error(
     labelled: HandedSet,
     recipe: HandednessRecipe,
@@ -94,30 +110,32 @@ def estimate_label_error(
     -----
     See `estimate_from_odds`.
     """
-    odds = cross_fit_log_odds(
+    unseen = cross_fit(
         labelled, recipe, rng=rng, n_folds=n_folds, device=device, on_step=on_step, checkpoint=checkpoint
     )
-    return estimate_from_odds(odds)
+    return estimate_from_odds(unseen.log_odds, unseen.judge)
 
 
-def estimate_from_odds(odds: _Odds) -> LabelErrorEstimate:
+def estimate_from_odds(odds: _Odds, judge: Int[np.ndarray, " n"] | None = None) -> LabelErrorEstimate:
     """Estimate the share of wrong labels from what networks say of particles that all are labelled right-handed.
 
     Parameters
     ----------
     odds : ndarray of shape (n,)
         Log odds of right by antisymmetric networks that did not learn from the particle that they are asked about.
+    judge : ndarray of shape (n,) or None
+        Which network was asked; None: the same one for all.
 
     Notes
     -----
-    Say that the log odds z of a network, times an unknown scale a, are those of the true hand. Labels of which the
-    share x is wrong, whatever the particle looks like, then agree with the sign of z with the chance [1]_
+    Say that the log odds z of a network, times an unknown scale a of its own, are those of the true hand. Labels of
+    which the share x is wrong, whatever the particle looks like, then agree with the sign of z with the chance [1]_
 
         1/2 + (1/2 - x) tanh(a |z| / 2).
 
-    x and a are those of the greatest likelihood: mistakes show in how agreement grows with sureness, wrong labels in
-    where it ends. Nothing is assumed of how sure networks are of how many particles. Not seen are mistakes that sure
-    networks share.
+    x and every a are those of the greatest likelihood: mistakes show in how agreement grows with sureness, wrong labels
+    in where it ends. Nothing is assumed of how sure networks are of how many particles. Not seen are mistakes that
+    sure networks share.
 
     Where the minority looks different, little of it is among the sure: agreement goes on towards one, and the curve
     does not fit (chi squared over eight groups of equal sureness). Then all disagreement is counted.
@@ -133,12 +151,15 @@ def estimate_from_odds(odds: _Odds) -> LabelErrorEstimate:
             got=str(len(odds)),
             advice="Give the forget rate.",
         )
-    likelihood, scales = _profile(odds)
+    asked = np.zeros(len(odds), dtype=int) if judge is None else np.unique(judge, return_inverse=True)[1]
+    profiles = [_profile(odds[asked == number]) for number in range(int(asked.max()) + 1)]
+    likelihood = np.sum([one for one, _ in profiles], axis=0)
     best = int(np.argmax(likelihood))
     is_blind = likelihood[best] + len(odds) * np.log(2) < _HALF_DROP
     fitted = 0.5 if is_blind else float(_SHARES[best])
     allowed = _SHARES[likelihood >= likelihood[best] - _HALF_DROP]
-    misfit_p = 1.0 if is_blind else _misfit_p(odds, fitted, float(scales[best]))
+    scaled = odds * np.array([scales[best] for _, scales in profiles])[asked]
+    misfit_p = 1.0 if is_blind else _misfit_p(scaled, fitted, n_fitted=1 + len(profiles))
     disagreeing = min(float(np.mean(odds < 0)), 0.5)
     is_harder = misfit_p < _MISFIT
     return LabelErrorEstimate(
@@ -168,19 +189,19 @@ def _profile(odds: _Odds) -> tuple[_Profile, _Profile]:
     return likelihood.max(axis=1), _SCALES[likelihood.argmax(axis=1)] / unit
 
 
-def _misfit_p(odds: _Odds, share: float, scale: float) -> float:
-    """Return the chance of a worse fit of the disagreement in groups of like sureness."""
+def _misfit_p(odds: _Odds, share: float, *, n_fitted: int) -> float:
+    """Return the chance of a worse fit of the disagreement in groups of like sureness, of odds of the true hand."""
     sureness = np.abs(odds)
-    expected = 0.5 - (0.5 - share) * np.tanh(scale * sureness / 2)
+    expected = 0.5 - (0.5 - share) * np.tanh(sureness / 2)
     total = 0.0
     for group in np.array_split(np.argsort(sureness, kind="stable"), _N_GROUPS):
         variance = float((expected[group] * (1 - expected[group])).sum())
         # A single wrong label where none is expected is no misfit.
         total += float((odds[group] < 0).sum() - expected[group].sum()) ** 2 / max(variance, 0.5)
-    return float(chi2.sf(total, _N_GROUPS - 2))
+    return float(chi2.sf(total, _N_GROUPS - n_fitted))
 
 
-def cross_fit_log_odds(
+def cross_fit(
     labelled: HandedSet,
     recipe: HandednessRecipe,
     *,
@@ -189,15 +210,17 @@ def cross_fit_log_odds(
     device: str = "cpu",
     on_step: OnStep = ignore_progress,
     checkpoint: Checkpoint | None = None,
-) -> _Odds:
-    """Return log odds of right for the image of each particle that is labelled right-handed, by several networks.
+) -> UnseenAnswers:
+    """Ask about the image of each particle that is labelled right-handed, by several networks.
 
     Every particle is judged by the one network that saw neither it nor its mirror. The order of the particles is that
     of their numbers. What was judged before a stop is kept in `checkpoint`, and not judged again.
     """
     numbers = np.unique(labelled.pair[labelled.says_right])
     folds, streams = np.array_split(rng.permutation(numbers), n_folds), rng.spawn(n_folds)
-    odds, n_done = np.zeros(len(numbers)), 0
+    odds, judge, n_done = np.zeros(len(numbers)), np.zeros(len(numbers), dtype=int), 0
+    for number, fold in enumerate(folds):
+        judge[np.searchsorted(numbers, fold)] = number
     models = (recipe.network, recipe.training, recipe.augmentation)
     words = [*(model.model_dump_json() for model in models), labelled.fingerprint, *map(_text_of, folds)]
     digest = digest_of(*words)
@@ -227,7 +250,7 @@ def cross_fit_log_odds(
         if checkpoint is not None:
             record = {"training": digest, "n_done": number + 1}
             checkpoint.save(CheckpointState(arrays={"odds": odds.copy()}, record=record))
-    return odds
+    return UnseenAnswers(log_odds=odds, judge=judge)
 
 
 def _text_of(fold: Int[np.ndarray, " m"]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -11,7 +12,7 @@ from nanodefect_assets.domain.checkpoint import Checkpoint
 from nanodefect_assets.domain.progress import OnStep, ignore_progress
 from nanodefect_assets.science.sem.advice import Choice
 from nanodefect_assets.science.sem.mirror import HandedSet, mirror_label
-from nanodefect_assets.science.sem.noise import LabelErrorEstimate, cross_fit_log_odds, estimate_from_odds
+from nanodefect_assets.science.sem.noise import LabelErrorEstimate, cross_fit, estimate_from_odds
 from nanodefect_assets.science.sem.params import ProductionParams
 from nanodefect_assets.science.sem.trained import HandednessRecipe, TrainedHandedness
 from nanodefect_assets.science.sem.training import train_co_teaching, train_standard, train_two_step
@@ -33,12 +34,18 @@ class Trained:
         Co-teaching's.
     model : TrainedHandedness or None
         None if the batch is abstained from.
+    unseen : ndarray of shape (n,) or None
+        Log odds of each particle to be of the majority, by networks that did not learn from it.
+    named : NamedHands or None
+        What the anchors say, by these.
     """
 
     choice: Choice
     estimate: LabelErrorEstimate | None = None
     forget_rate: float | None = None
     model: TrainedHandedness | None = None
+    unseen: Float[np.ndarray, " n"] | None = None
+    named: "NamedHands | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,33 +95,35 @@ def train_for_batch(
     Notes
     -----
     The minority is told from the images before the training, by networks that do not see the particles that they are
-    asked about. From `racemic_from` on the batch is abstained from: a model would be as often wrong as right.
+    asked about. From `racemic_from` on the batch is abstained from: a model would be as often wrong as right. The same
+    networks are asked about the anchors: a model that learnt from them would repeat what it was told.
     """
     if choice.method is None:
         return Trained(choice=choice)
     labelled = mirror_label(images)
-    odds = cross_fit_log_odds(labelled, recipe, rng=rng, device=device, on_step=on_step, checkpoint=judges_checkpoint)
-    estimate = estimate_from_odds(odds)
+    unseen = cross_fit(labelled, recipe, rng=rng, device=device, on_step=on_step, checkpoint=judges_checkpoint)
+    estimate = estimate_from_odds(unseen.log_odds, unseen.judge)
     if estimate.error_fraction >= params.racemic_from:
         reason = f"{estimate.error_fraction:.0%} of the labels seem wrong: a racemic batch, or no hand is seen."
         return Trained(choice=Choice(method=None, reason=reason), estimate=estimate)
     train, validation = _sides(labelled, params, rng)
+    named = name_hands(unseen.log_odds[anchors], anchor_is_right)
+    told = partial(Trained, estimate=estimate, unseen=unseen.log_odds, named=named)
     how = {"rng": rng, "device": device, "on_step": on_step, "checkpoint": checkpoint}
     if choice.method == "standard":
         model = train_standard(train, validation, recipe, **how)
-        return Trained(choice=choice, estimate=estimate, model=model)
+        return told(choice=choice, model=model)
     if choice.method == "two_step":
-        majority = name_hands(odds[anchors], anchor_is_right).majority
-        if majority is not None:
-            clean = _clean(images, anchors, anchor_is_right == (majority == "right"))
+        if named.majority is not None:
+            clean = _clean(images, anchors, anchor_is_right == (named.majority == "right"))
             model = train_two_step(train, validation, clean, recipe, **how)
-            return Trained(choice=choice, estimate=estimate, model=model)
+            return told(choice=choice, model=model)
         choice = Choice(
             method="co_teaching", reason=f"{choice.reason} They contradict each other: co-teaching instead."
         )
     rate = estimate.error_fraction
     model = train_co_teaching(train, validation, rate, recipe, **how)
-    return Trained(choice=choice, estimate=estimate, forget_rate=rate, model=model)
+    return told(choice=choice, forget_rate=rate, model=model)
 
 
 def name_hands(log_odds: Float[np.ndarray, " anchor"], is_right: Bool[np.ndarray, " anchor"]) -> NamedHands:

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem.answers import answer, unmix
 from nanodefect_assets.science.sem.mirror import mirror_label, mirrored
+from nanodefect_assets.science.sem.trained import predict_log_odds
 from nanodefect_assets.science.sem.training import train_standard
 
 
@@ -25,6 +28,18 @@ def test_any_network_asked_both_ways_has_no_bias_and_does_not_mind_a_half_turn(t
     np.testing.assert_array_equal(of_turned.agreement, found.agreement)
     assert np.mean(found.log_odds > 0) > 0.9
     assert set(found.agreement) <= {0.25, 0.5, 0.75, 1.0}
+
+
+@pytest.mark.parametrize("pooling", ["flatten", "average"])
+def test_crops_of_another_size_than_those_learnt_are_refused(letters, recipe, pooling):
+    """A network that averages over all places would answer, whatever the scale."""
+    labelled = mirror_label(letters(20))
+    trained = train_standard(labelled, labelled, recipe(max_epochs=1), rng=np.random.default_rng(0))
+    trained = replace(trained, network=trained.network.model_copy(update={"pooling": pooling}))
+
+    for ask in (answer, predict_log_odds):
+        with pytest.raises(Refusal, match="16 x 16 pixels, as the model learnt"):
+            ask(trained, letters(10, n_px=20))
 
 
 def test_a_particle_without_a_hand_is_one_or_the_other_with_equal_chance(trained, letters):

@@ -4,7 +4,7 @@ import pytest
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem import noise
 from nanodefect_assets.science.sem.mirror import mirror_label, plant_error
-from nanodefect_assets.science.sem.noise import cross_fit_log_odds, estimate_from_odds, estimate_label_error
+from nanodefect_assets.science.sem.noise import cross_fit, estimate_from_odds, estimate_label_error
 from nanodefect_assets.stores.checkpoints import FileCheckpoint
 
 
@@ -42,6 +42,20 @@ def test_neither_how_sure_a_network_is_nor_of_how_many_particles_matters(rng, er
 
     assert estimate.error_fraction == pytest.approx(error_fraction, abs=0.02)
     assert estimate.disagreeing_fraction > error_fraction + 0.02
+
+
+@pytest.mark.parametrize("error_fraction", [0.05, 0.2])
+def test_judges_of_which_one_is_surer_than_another_tell_no_more_wrong_labels(error_fraction):
+    """Scales of 1, 3 and 0.3, as networks have that were stopped at different epochs; taken for one, 5 become 8."""
+    estimates = []
+    for seed in range(30):
+        rng, judge = np.random.default_rng(seed), np.arange(1200) % 3
+        is_right = rng.permutation(np.arange(1200) >= 1200 * error_fraction)
+        odds = judged(is_right, rng, separation=1.5) * np.array([1, 3, 0.3])[judge]
+        estimates.append(estimate_from_odds(odds, judge))
+
+    assert np.mean([one.error_fraction for one in estimates]) == pytest.approx(error_fraction, abs=0.012)
+    assert sum(one.low <= error_fraction <= one.high for one in estimates) >= 27
 
 
 def test_a_minority_that_is_harder_is_not_taken_for_mistakes(rng):
@@ -87,7 +101,7 @@ def test_each_particle_is_judged_in_the_order_of_its_number(letters, recipe, rng
     labelled = mirror_label(noisy, is_right=is_right, first_pair=1000)
     shuffled = labelled.take(rng.permutation(len(labelled)))
 
-    odds = cross_fit_log_odds(shuffled, recipe(max_epochs=8), rng=rng)
+    odds = cross_fit(shuffled, recipe(max_epochs=8), rng=rng).log_odds
 
     assert odds.shape == (160,)
     assert np.mean((odds > 0) == is_right) > 0.9
@@ -111,9 +125,10 @@ def test_no_judge_has_seen_a_particle_that_it_is_asked_about(recipe, monkeypatch
     monkeypatch.setattr(noise, "train_standard", train)
     monkeypatch.setattr(noise, "predict_log_odds", predict)
 
-    odds = cross_fit_log_odds(mirror_label(images), recipe(), rng=np.random.default_rng(0))
+    unseen = cross_fit(mirror_label(images), recipe(), rng=np.random.default_rng(0))
 
-    assert odds.tolist() == list(range(60))
+    assert unseen.log_odds.tolist() == list(range(60))
+    assert np.bincount(unseen.judge).tolist() == [20, 20, 20]
     assert sorted(asked) == sorted([*range(60), *range(60)]), "each image and its half turn"
 
 
@@ -140,11 +155,11 @@ def test_answers_for_other_folds_are_another_training_even_where_only_the_middle
             return self._own.spawn(n)
 
     checkpoint = FileCheckpoint(tmp_path / "judges")
-    cross_fit_log_odds(labelled, recipe(), rng=Folding(order), checkpoint=checkpoint)
+    cross_fit(labelled, recipe(), rng=Folding(order), checkpoint=checkpoint)
 
-    assert cross_fit_log_odds(labelled, recipe(), rng=Folding(order), checkpoint=checkpoint).shape == (3600,)
+    assert len(cross_fit(labelled, recipe(), rng=Folding(order), checkpoint=checkpoint).log_odds) == 3600
     with pytest.raises(Refusal, match="another training"):
-        cross_fit_log_odds(labelled, recipe(), rng=Folding(swapped), checkpoint=checkpoint)
+        cross_fit(labelled, recipe(), rng=Folding(swapped), checkpoint=checkpoint)
 
 
 def test_judges_that_were_interrupted_go_on_to_the_same_answers(letters, recipe, tmp_path):
@@ -156,7 +171,7 @@ def test_judges_that_were_interrupted_go_on_to_the_same_answers(letters, recipe,
             raise KeyboardInterrupt
 
     def judge(checkpoint=None, seed=3):
-        return cross_fit_log_odds(labelled, made, rng=np.random.default_rng(seed), checkpoint=checkpoint)
+        return cross_fit(labelled, made, rng=np.random.default_rng(seed), checkpoint=checkpoint).log_odds
 
     path = tmp_path / "judges"
     with pytest.raises(KeyboardInterrupt):

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from nanodefect_assets.science.sem import production
 from nanodefect_assets.science.sem.advice import Choice
 from nanodefect_assets.science.sem.mirror import plant_error
+from nanodefect_assets.science.sem.noise import UnseenAnswers
 from nanodefect_assets.science.sem.params import ProductionParams
 from nanodefect_assets.science.sem.production import flipped_suspects, name_hands, train_for_batch
 from nanodefect_assets.science.sem.trained import predict_log_odds
@@ -68,6 +70,28 @@ def test_two_step_training_starts_from_anchors_of_either_hand(letters, recipe, r
 
     assert trained.choice.method == "two_step"
     assert np.mean((predict_log_odds(trained.model, images) > 0) == is_majority) > 0.9
+
+
+def test_a_wrong_anchor_is_told_by_networks_that_did_not_learn_from_it(letters, recipe, rng, monkeypatch):
+    """Two-step training starts from the anchors: asked about them, the model repeats what it was told."""
+    images, is_majority = plant_error(letters(60), 0.2, rng=rng)
+    anchors = np.flatnonzero(is_majority)[:3]
+    unseen = UnseenAnswers(log_odds=np.where(is_majority, 2.0, -2.0), judge=np.arange(60) % 3)
+    monkeypatch.setattr(production, "cross_fit", lambda *args, **more: unseen)
+    monkeypatch.setattr(production, "train_two_step", lambda *args, **more: "a model that agrees with its anchors")
+
+    trained = train_for_batch(
+        images,
+        Choice(method="two_step", reason="Told to."),
+        recipe(),
+        ProductionParams(),
+        anchors=anchors,
+        anchor_is_right=np.array([True, False, True]),
+        rng=rng,
+    )
+
+    assert (trained.named.majority, trained.named.n_contradicting) == ("right", 1)
+    np.testing.assert_array_equal(trained.unseen, unseen.log_odds)
 
 
 def test_a_racemic_batch_is_abstained_from(letters, recipe, rng):

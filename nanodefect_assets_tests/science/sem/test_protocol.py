@@ -140,3 +140,14 @@ def test_co_teaching_keeps_its_last_epoch_whatever_the_noisy_labels_say(letters,
 
     assert (trained.best_epoch, trained.stopped) == (1, "finished")
     assert trained.weights["1.answer.bias"].tolist() == [0, -3]
+
+
+@pytest.mark.parametrize("max_epochs", [2, 5, 24, 80])
+def test_in_a_shorter_training_co_teaching_still_leaves_out_the_share_that_it_is_told(max_epochs):
+    published = HandednessTrainingParams.thesis("co_teaching")
+
+    found = published.for_epochs(max_epochs)
+
+    assert found.max_epochs == max_epochs
+    assert found.forget_ramp_epochs == min(10, max_epochs // 2)
+    assert found.decay_from_epoch == min(15, max_epochs // 2)
