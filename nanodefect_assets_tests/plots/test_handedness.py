@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nanodefect_assets.plots.handedness import plot_label_noise
+from nanodefect_assets.plots.handedness import plot_as_synthesised, plot_label_noise
 
 
 @pytest.fixture
@@ -15,6 +15,8 @@ def measured():
             "error_percent": [40.0, 0.0, 40.0, 40.0],
             "accuracy": [0.8, 0.99, 0.9, 0.95],
             "accuracy_se": [0.02, np.nan, 0.01, 0.01],
+            "accuracy_both_ways": [0.7, 0.97, 0.91, 0.93],
+            "accuracy_both_ways_se": [0.03, np.nan, 0.02, 0.02],
             "left_fraction": [0.45, 0.01, 0.41, 0.4],
             "left_fraction_se": [0.01, np.nan, 0.01, 0.01],
         }
@@ -42,3 +44,13 @@ def test_the_leaking_split_has_a_line_of_its_own(measured):
     accuracy = plot_label_noise(measured, measured.iloc[:0]).axes[0]
 
     assert drawn(accuracy).keys() == {"standard, leaking split", "standard, antisymmetric", "co-teaching"}
+
+
+def test_what_was_measured_as_synthesised_stands_right_of_what_was_published(measured):
+    published = {"standard": (0.65, 0.05), "two_step": (0.66, 0.02), "co_teaching": (0.91, 0.02)}
+
+    (axes,) = plot_as_synthesised(measured, published).axes
+
+    points = [container.lines[0].get_xydata() for container in axes.containers]
+    assert np.concatenate(points)[:, 1].tolist() == [0.65, 0.8, 0.99, 0.9, 0.66, 0.91, 0.95]
+    assert np.concatenate(points)[:, 0] == pytest.approx([-0.2, 0, 0.1, 0.2, 0.8, 1.8, 2.0])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem import noise
@@ -69,6 +70,17 @@ def test_a_minority_that_is_harder_is_not_taken_for_mistakes(rng):
     assert estimate.fitted_fraction < 0.1
     assert estimate.error_fraction == pytest.approx(0.22, abs=0.03)
     assert estimate.low < 0.22 < estimate.high
+
+
+def test_the_interval_is_the_binomial_one_of_those_that_are_sure_beyond_doubt():
+    """Half are a hundred times as sure as the others, which say no more than what sureness is worth."""
+    disagreeing = np.arange(2000) % 10 < np.repeat([3, 1], 1000)
+    odds = np.repeat([1.0, 100.0], 1000) * np.where(disagreeing, -1, 1)
+
+    estimate = estimate_from_odds(odds)
+
+    binomial = binomtest(100, 1000).proportion_ci(0.95, method="wilson")
+    assert (estimate.low, estimate.high) == pytest.approx((binomial.low, binomial.high), abs=0.003)
 
 
 def test_networks_that_learnt_nothing_say_that_nothing_is_known(rng):

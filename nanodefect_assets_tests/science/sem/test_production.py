@@ -3,10 +3,10 @@ import pytest
 
 from nanodefect_assets.science.sem import production
 from nanodefect_assets.science.sem.advice import Choice
-from nanodefect_assets.science.sem.mirror import plant_error
+from nanodefect_assets.science.sem.mirror import mirror_label, plant_error
 from nanodefect_assets.science.sem.noise import UnseenAnswers
 from nanodefect_assets.science.sem.params import ProductionParams
-from nanodefect_assets.science.sem.production import flipped_suspects, name_hands, train_for_batch
+from nanodefect_assets.science.sem.production import _sides, flipped_suspects, name_hands, train_for_batch
 from nanodefect_assets.science.sem.trained import predict_log_odds
 
 NO_ANCHORS = {"anchors": np.zeros(0, dtype=int), "anchor_is_right": np.zeros(0, dtype=bool)}
@@ -50,6 +50,13 @@ def test_an_image_that_came_in_flipped_is_suspected_and_no_other(rng):
     assert flipped_suspects(minority, ["a"] * 40 + ["b"] * 40 + ["c"] * 40) == ("c",)
     assert flipped_suspects(np.array([True]), ["a"]) == ()
     assert flipped_suspects(np.zeros(0, dtype=bool), []) == ()
+
+
+def test_a_particle_is_learnt_from_or_chooses_the_epoch_but_never_both(letters, rng):
+    train, validation = _sides(mirror_label(letters(40)), ProductionParams(validation_fraction=0.2), rng)
+
+    assert not set(train.pair) & set(validation.pair)
+    assert (len(train), len(validation)) == (64, 16)
 
 
 @pytest.mark.parametrize("majority_is_right", [True, False])

@@ -72,6 +72,17 @@ def test_the_weights_kept_are_those_of_the_best_epoch(letters, recipe, monkeypat
     assert trained.weights["0.answer.bias"].tolist() == [0, 0]
 
 
+def test_the_labels_choose_the_best_epoch_and_not_the_truth(letters, recipe, epochs, monkeypatch):
+    """The first epoch answers by the truth, the second by the labels, of which a quarter is wrong."""
+    labelled = mirror_label(letters(20), is_right=np.arange(20) % 4 > 0)
+    answers = iter([labelled.is_right, labelled.says_right])
+    monkeypatch.setattr(training, "log_odds", lambda *args, **kwargs: np.where(next(answers), 1.0, -1.0))
+
+    trained = training.train_standard(labelled, labelled, recipe(max_epochs=2), rng=np.random.default_rng(0))
+
+    assert trained.best_epoch == np.argmin(trained.rescaled_loss) == np.argmin(trained.validation_loss) == 1
+
+
 PUBLISHED = {"patience": None, "chosen_by": "loss", "clean_epochs": 10, "clean_images_per_epoch": 288}
 OF_KERAS = PUBLISHED | {
     "optimiser": "adadelta",

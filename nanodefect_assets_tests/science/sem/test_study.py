@@ -3,7 +3,7 @@ import pytest
 
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem import study as studies
-from nanodefect_assets.science.sem.mirror import mirror_label
+from nanodefect_assets.science.sem.mirror import mirror_label, mirrored
 from nanodefect_assets.science.sem.noise import LabelErrorEstimate
 from nanodefect_assets.science.sem.params import HandednessStudyParams, MirrorLabelParams
 from nanodefect_assets.science.sem.study import KeptState, clean_images, run_cell
@@ -70,13 +70,27 @@ def test_a_cell_trains_judges_and_repeats_itself(letters, recipe, study):
     assert (cells[0].estimate is not None) == (study.method == "co_teaching")
 
 
-def test_clean_images_are_what_an_expert_would_pick(letters, rng):
-    images, is_right = letters(30), np.arange(30) % 3 > 0
+def test_a_judge_who_knows_the_hands_errs_in_no_test_image(recipe, monkeypatch):
+    """An image that is its own half turn, and another one when mirrored or put upside down."""
+    images = np.tile(np.float32([[0, 1], [1, 0]]), (100, 1, 1))
+    monkeypatch.setattr(studies, "train_standard", lambda *args, **kwargs: None)
+    monkeypatch.setattr(studies, "predict_log_odds", lambda trained, view, *, device: view[:, 0, 1] - view[:, 0, 0])
 
-    clean = clean_images(mirror_label(images, is_right=is_right), 10, rng=rng)
+    cell = run_cell(images, MirrorLabelParams(error_fraction=0.2), HandednessStudyParams(), recipe(), repeat=0, seed=1)
 
-    assert len(clean) == 20
-    assert (clean.says_right == clean.is_right).all()
+    assert [each.accuracy for each in (cell.balanced, cell.balanced_both_ways, cell.skewed)] == [1, 1, 1]
+
+
+def test_clean_images_are_what_an_expert_would_pick(rng):
+    """Right-handed images rise to the right; of those that are labelled so a third falls."""
+    right, is_right = np.arange(60.0).reshape(30, 1, 2), np.arange(30) % 3 > 0
+    labelled = mirror_label(np.where(is_right[:, None, None], right, mirrored(right)), is_right=is_right)
+
+    clean = clean_images(labelled, 10, rng=rng)
+
+    rises = clean.images[:, 0, 1] > clean.images[:, 0, 0]
+    assert rises.tolist() == clean.says_right.tolist() == [True] * 10 + [False] * 10
+    assert len(np.unique(clean.images)) == 20, "no particle twice"
 
 
 def test_too_few_particles_to_start_from_are_refused(letters, rng):

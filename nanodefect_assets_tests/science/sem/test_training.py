@@ -4,7 +4,7 @@ import pytest
 from nanodefect_assets.domain.refusal import Refusal
 from nanodefect_assets.science.sem.judge import score
 from nanodefect_assets.science.sem.mirror import mirror_label
-from nanodefect_assets.science.sem.params import HandednessNetworkParams, HandednessTrainingParams, MirrorLabelParams
+from nanodefect_assets.science.sem.params import MirrorLabelParams
 from nanodefect_assets.science.sem.split import split_labelled
 from nanodefect_assets.science.sem.trained import predict_log_odds
 from nanodefect_assets.science.sem.training import train_co_teaching, train_standard, train_two_step
@@ -155,15 +155,6 @@ def test_a_loss_that_is_no_number_is_told_with_advice(letters, recipe):
 
     with pytest.raises(Refusal, match="smaller learning rate"):
         run("standard", split, recipe(learning_rate=1e30, max_epochs=3))
-
-
-def test_published_settings_are_reachable():
-    standard, co_teaching = (HandednessTrainingParams.thesis(method) for method in ("standard", "co_teaching"))
-
-    assert (standard.optimiser, standard.batch_size, standard.max_epochs) == ("adadelta", 32, 100)
-    assert (co_teaching.optimiser, co_teaching.batch_size, co_teaching.max_epochs) == ("adam", 128, 40)
-    assert standard.chosen_by == co_teaching.chosen_by == "loss"
-    assert HandednessNetworkParams.thesis("co_teaching").pooling == "average"
 
 
 def test_waiting_for_the_first_gain_is_no_stalling(letters, recipe):

@@ -3,6 +3,7 @@ import pytest
 
 from nanodefect_assets.science.synthetic.chiral import (
     _as_seen,
+    _draw_particle,
     as_synthesised_crops,
     chiral_field,
     chiral_polyhedron,
@@ -85,6 +86,18 @@ def test_the_minority_is_as_frequent_as_planted_and_smaller(rng):
 
     assert np.sum(~crops.is_right) == 22
     assert np.median(areas[~crops.is_right]) / np.median(areas[crops.is_right]) == pytest.approx(0.64, abs=0.1)
+
+
+@pytest.mark.parametrize(("is_right", "facet"), [(True, 0.8), (False, 0.4)])
+def test_the_minority_alone_has_smaller_facets(is_right, facet):
+    """Facets of 0.8, half of it for the left-handed, against those that all have; else the same particle."""
+
+    def planes(chiral_facet, left_facet):
+        params = ChiralParticleParams(chiral_facet=chiral_facet, chiral_facet_spread=0)
+        population = AsSynthesisedParams(left_facet=left_facet)
+        return _draw_particle(is_right, params, population, np.random.default_rng(3), upright=True)
+
+    np.testing.assert_array_equal(planes(0.8, left_facet=0.5), planes(facet, left_facet=1))
 
 
 def test_a_field_has_touching_particles_with_labels_and_hands(rng):
