@@ -38,7 +38,7 @@ def test_an_epoch_costs_a_tenth_more_than_a_bare_loop_at_most(record_property, c
     labelled = mirror_label(np.random.default_rng(1).random((N_PARTICLES, N_PX, N_PX), dtype=np.float32))
     images, labels = torch.from_numpy(labelled.images[:, None]), torch.from_numpy(labelled.says_right).float()
     step = Step(
-        recipe_training=HandednessTrainingParams(batch_size=BATCH),
+        training=HandednessTrainingParams(batch_size=BATCH),
         augmentation=HandednessAugmentationParams(),
         n_images=None,
         share_kept=1.0,

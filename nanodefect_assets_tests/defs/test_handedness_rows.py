@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from nanodefect_assets.defs.population import handedness_fraction
-from nanodefect_assets.defs.sem import handedness
+from nanodefect_assets.defs.sem import handedness, handedness_model
 
 
 def answers_of(*log_odds):
@@ -55,3 +55,15 @@ def test_fractions_count_the_minority_and_the_left_hand_of_each_aliquot_and_of_a
     assert (rows["t2"]["n_unseen"], rows["t2"]["minority_fraction_unseen"]) == (0, None)
     assert rows["t2"]["minority_fraction_low"] is None, "one micrograph tells nothing of its like"
     assert rows[None]["minority_fraction_low"] < 0.5 < rows[None]["minority_fraction_high"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "is_passed"), [(0.05, False), (0.28, True), (0.35, True), (0.44, False), (None, True)]
+)
+def test_a_minority_that_the_images_do_not_allow_is_told(expected, is_passed):
+    told = {"estimated_minority_share": 0.35, "estimated_minority_low": 0.3, "estimated_minority_high": 0.4}
+
+    check = handedness_model._as_expected({"expected_minority_share": expected, **told})
+
+    assert check.passed == is_passed
+    assert check.metadata["n_tested"].value == (expected is not None)

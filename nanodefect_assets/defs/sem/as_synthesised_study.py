@@ -74,7 +74,7 @@ def as_synthesised_study(
 
     population, params = own_params(config, AsSynthesisedParams), own_params(config, StudyParams)
     kind = particles_of(params, home.run_size)
-    n = FAST_PARTICLES if home.run_size == "fast" else config.n_particles or _PUBLISHED_PARTICLES
+    n = config.n_particles or (FAST_PARTICLES if home.run_size == "fast" else _PUBLISHED_PARTICLES)
     crops = as_synthesised_crops(n, kind, population, rng=generator_for(config.seed, str(_NAME)))
     images = prepare_images(fill_crops(crops.images) if config.sizes == "filled" else crops.images)
     runner = StudyRunner(

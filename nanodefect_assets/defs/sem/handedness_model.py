@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from nanodefect_assets.defs.check_results import tested
 from nanodefect_assets.defs.checks import declare_check
 from nanodefect_assets.defs.conditions import when_inputs_settle
 from nanodefect_assets.defs.making import making, report
@@ -15,6 +16,8 @@ from nanodefect_assets.defs.tracking import Tracking
 from nanodefect_assets.domain.generation import AssetName
 
 _ASSET = (HANDEDNESS_MODEL.group, HANDEDNESS_MODEL.noun)
+_ESTIMATE_ERROR = 0.03
+"""By which the share told from images strays where networks name nine in ten rightly."""
 _CROPS = AssetName(group="sem", noun="te_crops")
 
 
@@ -38,6 +41,12 @@ _CROPS = AssetName(group="sem", noun="te_crops")
             _ASSET,
             "anchors_agree",
             "Every anchor of batch.yaml is a whole particle, and none contradicts the others.",
+            partitions=synthesis_batch,
+        ),
+        declare_check(
+            _ASSET,
+            "minority_as_expected",
+            "The share of the rarer hand that batch.yaml expects is one that the images allow.",
             partitions=synthesis_batch,
         ),
     ],
@@ -102,4 +111,28 @@ def _results(row: dict[str, Any] | None, missing: tuple[str, ...]) -> list[dg.As
             severity=dg.AssetCheckSeverity.WARN,
             metadata={"n_contradicting": n_against, "not_found": dg.MetadataValue.json(list(missing))},
         ),
+        _as_expected(row or {}),
     ]
+
+
+def _as_expected(row: dict[str, Any]) -> dg.AssetCheckResult:
+    """Hold the minority that batch.yaml expects, by which the method is chosen, against what the images tell."""
+    expected, low, high = (
+        row.get(name) for name in ("expected_minority_share", "estimated_minority_low", "estimated_minority_high")
+    )
+    if expected is None or low is None or high is None:
+        return dg.AssetCheckResult(
+            check_name="minority_as_expected", passed=True, severity=dg.AssetCheckSeverity.WARN, metadata=tested(0)
+        )
+    return dg.AssetCheckResult(
+        check_name="minority_as_expected",
+        passed=bool(low - _ESTIMATE_ERROR <= expected <= high + _ESTIMATE_ERROR),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "expected": expected,
+            "told": row["estimated_minority_share"],
+            "told_low": low,
+            "told_high": high,
+            **tested(1),
+        },
+    )

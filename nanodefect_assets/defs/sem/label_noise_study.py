@@ -170,7 +170,7 @@ def _images(name: str, inputs: "list[StoredGeneration]", config: LabelNoiseConfi
     from nanodefect_assets.science.sem.mirror import prepare_images
     from nanodefect_assets.science.synthetic.chiral import ideal_crops
 
-    n = FAST_PARTICLES if home.run_size == "fast" else config.n_particles
+    n = config.n_particles or (FAST_PARTICLES if home.run_size == "fast" else None)
     if name == "sevens":
         return prepare_images(inputs[0].arrays(SEVENS_ARRAY).read(SEVENS_ARRAY)[:n])
     kind = particles_of(config, home.run_size)

@@ -30,7 +30,7 @@ class Step:
         Epochs on mirror-labelled images before this one; negative while the images are clean.
     """
 
-    recipe_training: HandednessTrainingParams
+    training: HandednessTrainingParams
     augmentation: HandednessAugmentationParams
     n_images: int | None
     share_kept: float
@@ -54,7 +54,7 @@ def train_epoch(
         Decides order, augmentation and dropout; the process's own random numbers are left as they were.
     """
     rng = np.random.default_rng(seed)
-    params = step.recipe_training
+    params = step.training
     _schedule(optimisers, params, step.noisy_epoch)
     total, order = 0.0, _draw_order(len(images), step.n_images, rng)
     with seeded(int(rng.integers(2**63))):

@@ -254,6 +254,14 @@ class ProductionParams(BaseModel):
     validation_fraction: float = Field(default=0.15, gt=0, lt=0.5, description="Share that chooses the best epoch.")
     seed: int = Field(default=2021, ge=0, description="Same seed, machine and threads: same weights.")
 
+    @model_validator(mode="after")
+    def _check_order(self) -> "ProductionParams":
+        if not self.low_error < self.racemic_from:
+            raise ValueError(
+                f"Expected low_error below racemic_from. Got {self.low_error:g} and {self.racemic_from:g}."
+            )
+        return self
+
 
 class StudyParams(BaseModel):
     """What a study of handedness trains, apart from the share of wrong labels."""

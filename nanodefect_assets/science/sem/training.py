@@ -210,7 +210,7 @@ class _Training:
             self.optimisers,
             images,
             Step(
-                recipe_training=params,
+                training=params,
                 augmentation=self.recipe.augmentation,
                 n_images=params.clean_images_per_epoch if is_clean else params.images_per_epoch,
                 share_kept=1 - self.forget_rate * min(1.0, max(noisy_epoch, 0) / params.forget_ramp_epochs),

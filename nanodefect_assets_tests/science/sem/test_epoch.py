@@ -25,7 +25,7 @@ def one_step(networks, share_kept, **params):
     labelled = mirror_label(np.random.default_rng(0).random((8, 4, 4)).astype(np.float32))
     training = HandednessTrainingParams(batch_size=16, max_epochs=10, **params)
     optimisers = [torch.optim.SGD(network.parameters(), lr=1.0) for network in networks]
-    step = Step(recipe_training=training, augmentation=STILL, n_images=None, share_kept=share_kept, noisy_epoch=9)
+    step = Step(training=training, augmentation=STILL, n_images=None, share_kept=share_kept, noisy_epoch=9)
     loss = train_epoch(networks, optimisers, labelled, step, seed=[1, 2], device="cpu")
     return loss, optimisers
 
@@ -53,7 +53,7 @@ def test_an_image_teaches_its_label_and_not_the_truth():
     labelled = HandedSet(images=images, says_right=np.arange(8) < 6, is_right=np.arange(8) < 2, pair=np.arange(8))
     network = Constant(0.0)
     training = HandednessTrainingParams(batch_size=8)
-    step = Step(recipe_training=training, augmentation=STILL, n_images=None, share_kept=1.0, noisy_epoch=0)
+    step = Step(training=training, augmentation=STILL, n_images=None, share_kept=1.0, noisy_epoch=0)
 
     train_epoch([network], [torch.optim.SGD(network.parameters(), lr=1.0)], labelled, step, seed=[1], device="cpu")
 
@@ -65,7 +65,7 @@ def test_once_the_rate_falls_adam_forgets_sooner(noisy_epoch, rate, beta1):
     network, labelled = Constant(0.0), mirror_label(np.ones((4, 4, 4), dtype=np.float32))
     training = HandednessTrainingParams(max_epochs=10, learning_rate=1.0, decay_from_epoch=5, decayed_beta1=0.1)
     optimiser = torch.optim.Adam(network.parameters(), lr=1.0)
-    step = Step(recipe_training=training, augmentation=STILL, n_images=None, share_kept=1.0, noisy_epoch=noisy_epoch)
+    step = Step(training=training, augmentation=STILL, n_images=None, share_kept=1.0, noisy_epoch=noisy_epoch)
 
     train_epoch([network], [optimiser], labelled, step, seed=[1], device="cpu")
 
