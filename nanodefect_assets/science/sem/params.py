@@ -112,6 +112,11 @@ class HandednessTrainingParams(BaseModel):
     forget_ramp_epochs: int = Field(
         default=10, ge=1, description="Co-teaching: epochs over which the share left out grows to the forget rate."
     )
+    forgets_once_learnt: bool = Field(
+        default=True,
+        description="Co-teaching: that share begins to grow after the first epoch by which noisy validation images say "
+        "that something was learnt, and not after the first of all, as published.",
+    )
     decay_from_epoch: int | None = Field(
         default=None, ge=0, description="Epoch from which the learning rate falls linearly to zero; None: never."
     )
@@ -152,6 +157,7 @@ class HandednessTrainingParams(BaseModel):
                 chosen_by="loss",
                 decay_from_epoch=15,
                 decayed_beta1=0.1,
+                forgets_once_learnt=False,
             )
         return cls(
             optimiser="adadelta",

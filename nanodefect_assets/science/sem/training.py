@@ -213,7 +213,7 @@ class _Training:
                 training=params,
                 augmentation=self.recipe.augmentation,
                 n_images=params.clean_images_per_epoch if is_clean else params.images_per_epoch,
-                share_kept=1 - self.forget_rate * min(1.0, max(noisy_epoch, 0) / params.forget_ramp_epochs),
+                share_kept=1 - self.forget_rate * self._ramp(history),
                 noisy_epoch=noisy_epoch,
             ),
             seed=(self.seed, 1 + history.epoch),
@@ -229,6 +229,20 @@ class _Training:
         if self._best_epoch(history) == noisy_epoch:
             self.best = weights_of(self.networks)
 
+    def _ramp(self, history: _History) -> float:
+        """Return the part of the forget rate that is left out in the next epoch."""
+        params, losses = self.recipe.training, history.rescaled_loss
+        n_epochs = len(losses)
+        if params.forgets_once_learnt:
+            # Networks that know nothing find easy what they are biased to, and leave out the rest: one hand.
+            learnt = (at for at in range(1, n_epochs + 1) if self._has_learnt(losses[:at]))
+            n_epochs -= next(learnt, n_epochs + 1) - 1
+        return min(1.0, n_epochs / params.forget_ramp_epochs)
+
+    def _has_learnt(self, losses: list[float]) -> bool:
+        """Return whether noisy validation images say, beyond chance, that something was learnt."""
+        return bool((np.log(2) - min(losses)) * len(self.validation) / 2 > _LEARNT_NAT)
+
     def _renew_optimisers(self) -> None:
         self.optimisers = [_optimiser(network, self.recipe.training) for network in self.networks]
 
@@ -240,8 +254,7 @@ class _Training:
         if patience is None or n_epochs == 0 or n_epochs - 1 - self._best_epoch(history) < patience:
             return False
         # Under many wrong labels the first epochs teach nothing: waiting for the first gain is no stalling.
-        gain = (np.log(2) - min(history.rescaled_loss)) * len(self.validation) / 2
-        return gain > _LEARNT_NAT
+        return self._has_learnt(history.rescaled_loss)
 
     def _state(self, history: _History) -> CheckpointState:
         arrays = nested(weights=weights_of(self.networks), moments=moments_of(self.optimisers), best=self.best)
