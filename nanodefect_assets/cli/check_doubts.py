@@ -64,6 +64,7 @@ def _odd_pixel_sizes(files: Sequence[PlannedFile]) -> Iterator[str]:
 
 def _same_bytes(folder: Path, files: Sequence[PlannedFile]) -> Iterator[str]:
     """Name images that are the same file twice; only those of one size and beginning are read whole."""
+    modality = {file.path: file.entry.modality for file in files}
     peeked: dict[tuple[int, bytes], list[str]] = {}
     for file in files:
         if file.entry.modality in (*MODALITIES, "tilt_series", "coordinates"):
@@ -73,7 +74,9 @@ def _same_bytes(folder: Path, files: Sequence[PlannedFile]) -> Iterator[str]:
         for path in alike:
             same.setdefault(sha256_of(folder / path), []).append(path)
         for paths in (paths for paths in same.values() if len(paths) > 1):
-            yield f"{_named(paths)} are the same, byte for byte: what they show would count {len(paths)} times"
+            is_kept_once = {modality[path] for path in paths} <= set(MODALITIES)
+            effect = "only the first is kept" if is_kept_once else f"what they show would count {len(paths)} times"
+            yield f"{_named(paths)} are the same, byte for byte: {effect}"
 
 
 def _peek(path: Path) -> bytes:

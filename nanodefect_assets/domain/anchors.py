@@ -7,7 +7,7 @@ from typing import Literal, Self
 Hand = Literal["right", "left"]
 
 _ANCHOR = re.compile(
-    r"(?P<path>\S.*?)(?:#(?P<label>\d+(?:\.\d+)?)|\s+(?P<row>\d+),(?P<col>\d+))?\s+(?P<hand>right|left)"
+    r"(?P<path>\S.*?)(?:#(?P<label>\d+(?:\.\d+)?)|\s+(?P<row>\d+),\s*(?P<col>\d+))?\s+(?P<hand>right|left)"
 )
 
 

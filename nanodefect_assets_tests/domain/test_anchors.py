@@ -9,6 +9,7 @@ from nanodefect_assets.domain.anchors import Anchor, check_anchor
         ("8h/a.tif#3 right", Anchor(path="8h/a.tif", label="3", position_px=None, hand="right")),
         ("a.tif#7.2 left", Anchor(path="a.tif", label="7.2", position_px=None, hand="left")),
         ("my map/a b.tif 120,340 left", Anchor(path="my map/a b.tif", label=None, position_px=(120, 340), hand="left")),
+        ("a b.tif 120, 340 left", Anchor(path="a b.tif", label=None, position_px=(120, 340), hand="left")),
         ("crops.tif@0003 right", Anchor(path="crops.tif@0003", label=None, position_px=None, hand="right")),
     ],
 )

@@ -189,5 +189,5 @@ def _preview(crops: "StoredGeneration", rows: "pd.DataFrame") -> bytes:
     shown = read_crops([crops])
     first = rows.head(_N_SHOWN)
     called = first["hand"].fillna((first["log_odds"] > 0).map({True: "majority", False: "minority"}))
-    titles = [f"{name}, {share:g}" for name, share in zip(called, first["agreement"], strict=True)]
+    titles = [f"{name}, agreement {share:g}" for name, share in zip(called, first["agreement"], strict=True)]
     return figure_png(plot_crops(list(shown.images[:_N_SHOWN]), titles))

@@ -87,11 +87,23 @@ def te_crops(context: dg.AssetExecutionContext, config: CropConfig, home: HomeRe
                 check_name="particles_are_whole",
                 passed=len(rows) == 0 or n_cut >= (1 - _MOST_LEFT_OUT) * len(rows),
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"n_particles": len(rows), "n_cut": n_cut},
+                metadata={"n_particles": len(rows), "n_cut": n_cut, **_advice(rows)},
             ),
         ],
         preview=_preview(context, home) if n_cut else None,
     )
+
+
+def _advice(rows: "pd.DataFrame") -> dict[str, Any]:
+    """Say what to do where most is left out."""
+    n_cut = int(rows["crop_index"].notna().sum())
+    if len(rows) == 0 or n_cut >= (1 - _MOST_LEFT_OUT) * len(rows):
+        return {}
+    counts = ", ".join(f"{number} {why}" for why, number in rows["left_out"].value_counts().items())
+    return {
+        "why": f"Left out: {counts}. Of piles and clumps outlines are not found: cut the particles by hand, drop them "
+        "as ready-cut crops (one_particle_per_image in batch.yaml)."
+    }
 
 
 class _Cutter:

@@ -18,6 +18,7 @@ _Labels = Int[np.ndarray, "row col"]
 _Crop = UInt8[np.ndarray, "crop_row crop_col"]
 
 _RIM_PX = 2
+_MOST_OF_BORDER = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ def whole_image_crop(micrograph: Micrograph, params: CropParams) -> _Crop:
     Raises
     ------
     Refusal
-        If the image is not a square of the crops' size, or is blank.
+        If the image is not a square of the crops' size, is blank, or has a background.
     """
     counts = micrograph.counts
     if counts.shape != (params.n_px, params.n_px):
@@ -104,6 +105,15 @@ def whole_image_crop(micrograph: Micrograph, params: CropParams) -> _Crop:
         )
     if not counts.max() > max(counts.min(), 0):
         raise Refusal("blank_crop", expected="a particle on zero", got="an even image", file=micrograph.micrograph_id)
+    border = np.concatenate([counts[0], counts[-1], counts[1:-1, 0], counts[1:-1, -1]])
+    if np.mean(border > 0) > _MOST_OF_BORDER:
+        raise Refusal(
+            "unmasked_crop",
+            expected="a ready-cut image that is zero around its particle",
+            got=f"{np.mean(border > 0):.0%} of its border above zero",
+            file=micrograph.micrograph_id,
+            advice="Set what is not the particle to zero, or leave out one_particle_per_image and let it be cut.",
+        )
     return _in_255ths(np.maximum(counts, 0))
 
 

@@ -193,3 +193,17 @@ def test_cutting_adds_nothing_that_tells_an_image_from_its_mirror(rng):
 
     difference = of_mirror.crop[:, ::-1].astype(int) - cut.crop.astype(int)
     assert np.count_nonzero(np.abs(difference) > 1) < 0.01 * np.count_nonzero(cut.crop)
+
+
+@pytest.mark.parametrize("level", [0, 20])
+def test_a_ready_cut_crop_is_zero_around_its_particle(real_data, level):
+    with np.load(real_data / "te_chirality" / "te_particles.npz") as crops:
+        images = crops["images"]
+
+    for image in images:
+        micrograph = labelled(np.maximum(image, level), np.zeros(image.shape)).micrograph
+        if level:
+            with pytest.raises(Refusal, match="zero around its particle"):
+                whole_image_crop(micrograph, CropParams())
+        else:
+            assert whole_image_crop(micrograph, CropParams()).max() == 255
