@@ -1,11 +1,14 @@
 """Rows of hands and of their fractions, by hand."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from nanodefect_assets.defs.population import handedness_fraction
-from nanodefect_assets.defs.sem import handedness, handedness_model
+from nanodefect_assets.defs.sem import crop_sets, handedness, handedness_model, te_crops
+from nanodefect_assets.domain.anchors import Anchor
 
 
 def answers_of(*log_odds):
@@ -67,3 +70,31 @@ def test_a_minority_that_the_images_do_not_allow_is_told(expected, is_passed):
 
     assert check.passed == is_passed
     assert check.metadata["n_tested"].value == (expected is not None)
+
+
+def crops_of(*left_out):
+    whole = [number if why is None else None for number, why in enumerate(left_out)]
+    return pd.DataFrame({"crop_index": whole, "left_out": list(left_out)})
+
+
+def test_only_where_particles_lie_on_one_another_is_cutting_by_hand_advised():
+    assert "one_particle_per_image" in te_crops._advice(crops_of("pile", "clump", "edge"))["why"]
+    assert te_crops._advice(crops_of("edge", "edge", "small")) == {}
+    assert te_crops._advice(crops_of(None, "clump")) == {}
+
+
+def test_an_anchor_on_a_particle_that_counts_in_another_tile_is_that_particle():
+    rows = pd.DataFrame(
+        {
+            "particle_id": ["b/t/a.tif#1", "b/t/a.tif#2"],
+            "micrograph_id": "b/t/a.tif",
+            "duplicate_of": ["b/t/z.tif#7", None],
+        }
+    )
+    made = SimpleNamespace(
+        rows=lambda table: rows, record=SimpleNamespace(origin=SimpleNamespace(place=SimpleNamespace(sample="b/t")))
+    )
+
+    found = [crop_sets.find_anchor(Anchor.of_text(f"a.tif#{number} right"), [made]) for number in (1, 2, 3)]
+
+    assert found == ["b/t/z.tif#7", "b/t/a.tif#2", None]

@@ -155,6 +155,7 @@ class HandednessMaker:
             for name in ("train_loss", "validation_loss", "rescaled_loss"):
                 run.log_curve(name, [float(value) for value in getattr(trained.model, name)])
             version = self._register(trained, crops, run.run_id)
+        assert trained.named is not None
         registered = {"model_name": MODEL_NAME, "model_version": version, "mlflow_run_id": run.run_id}
         return said | _named(trained.named) | registered, self._unseen(trained, crops)
 
@@ -221,9 +222,7 @@ def _estimated(trained: "Trained") -> dict[str, Any]:
     }
 
 
-def _named(named: "NamedHands | None") -> dict[str, Any]:
-    if named is None:
-        return {}
+def _named(named: "NamedHands") -> dict[str, Any]:
     return {
         "majority_hand": named.majority,
         "hand_reason": named.reason,

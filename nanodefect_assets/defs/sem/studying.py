@@ -185,7 +185,7 @@ class StudyRunner:
             self.home,
             name=f"{self.images} {self.error_percent:g} % {training.name}",
             study=self.study,
-            params=recipe.training,
+            params=recipe.training.to_the_end() if training.study.method == "co_teaching" else recipe.training,
             data_fingerprint=self.fingerprint,
         )
         with threads(self.compute.n_threads), tracked as run:

@@ -95,13 +95,13 @@ def te_crops(context: dg.AssetExecutionContext, config: CropConfig, home: HomeRe
 
 
 def _advice(rows: "pd.DataFrame") -> dict[str, Any]:
-    """Say what to do where most is left out."""
+    """Say what to do where most is left out because particles lie on one another."""
     n_cut = int(rows["crop_index"].notna().sum())
-    if len(rows) == 0 or n_cut >= (1 - _MOST_LEFT_OUT) * len(rows):
+    if n_cut >= (1 - _MOST_LEFT_OUT) * len(rows) or not rows["left_out"].isin(["clump", "pile"]).any():
         return {}
     counts = ", ".join(f"{number} {why}" for why, number in rows["left_out"].value_counts().items())
     return {
-        "why": f"Left out: {counts}. Of piles and clumps outlines are not found: cut the particles by hand, drop them "
+        "why": f"Left out: {counts}. Of piles and clumps outlines are not found: cut particles by hand and drop them "
         "as ready-cut crops (one_particle_per_image in batch.yaml)."
     }
 

@@ -45,7 +45,7 @@ def settle_precision(device: str, precision: Precision) -> Precision:
 
 
 def computes_bfloat16(device: str) -> bool:
-    """Return whether `device` has instructions for bfloat16; without, it is slower than float32, by up to eight times.
+    """Return whether `device` has instructions for bfloat16; without, it is slower than float32, by up to nine times.
 
     Notes
     -----

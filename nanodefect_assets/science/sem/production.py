@@ -160,7 +160,7 @@ def name_hands(log_odds: Float[np.ndarray, " anchor"], is_right: Bool[np.ndarray
     says = "contradicts" if n_against == 1 else "contradict"
     doubt = "" if n_against == 0 else f"; {n_against} {says}: named wrongly, on a flipped image, or taken for the other"
     if n > 1 and n - 2 * n_against == 1:
-        doubt += ". That is one vote more, as chance has it every other time: give more anchors"
+        doubt += ". That is one vote more, as tossed coins would give: name more anchors"
     alone = " One anchor cannot be checked against another." if n == 1 else ""
     return NamedHands(
         majority=majority,
